@@ -1,0 +1,148 @@
+/**
+ * A trainer that learns nothing: it publishes versions of a small random model through the real signaling server, leases
+ * rollouts to whoever wants work, and keeps what comes back, so that tests can compare it with what Node generates.
+ */
+import { io, type Socket } from 'socket.io-client'
+import { signingKeyFrom } from '#shared/crypto/signature.ts'
+import { cutPolicy, manifestHash, signManifest } from '#shared/dissemination/manifest.ts'
+import { groupTensors } from '#shared/dissemination/tensor-groups.ts'
+import { toHuggingFaceConfig, type DecoderConfig } from '#shared/model/config.ts'
+import type { LoraConfig } from '#shared/model/lora.ts'
+import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
+import type { Lease, LeasedPrompt } from '#shared/protocol/lease.ts'
+import type { PeerStatus } from '#shared/protocol/peer-status.ts'
+import type { Rollout } from '#shared/protocol/rollout.ts'
+import type { PeerSubmits, PolicyPublishedAnswer } from '#shared/protocol/trainer-messages.ts'
+import type { SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
+import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
+import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
+
+const SAMPLES_PER_PROMPT = 4
+const MAX_TOKENS = 12
+const LEASE_MS = 60_000
+
+interface Wish {
+  readonly peer: string
+  readonly version: number
+  readonly rollouts: number
+}
+
+export class LeasingTrainer {
+  readonly config: DecoderConfig
+  readonly lora: LoraConfig
+  readonly run: string
+  /** What each peer has delivered, in order. */
+  readonly delivered = new Map<string, Rollout[]>()
+  /** Peers that said goodbye or vanished, in order. */
+  readonly left: string[] = []
+  /** The newest status of each peer. */
+  readonly statuses = new Map<string, PeerStatus>()
+  readonly #server: string
+  readonly #token: string
+  readonly #socket: Socket
+  readonly #key = signingKeyFrom(new Uint8Array(32).fill(3))
+  readonly #secret = new Uint8Array(32).fill(5)
+  #newest = { version: 0, hash: '' }
+  #prompts = 0
+  #leases = 0
+  #changed = new Set<() => void>()
+
+  constructor(server: string, token: string, run: string, config: DecoderConfig, lora: LoraConfig) {
+    this.#server = server
+    this.#token = token
+    this.run = run
+    this.config = config
+    this.lora = lora
+    this.#socket = io(server, { auth: { role: 'trainer', token }, transports: ['websocket'] })
+    this.#socket.on('work_wanted', (wish: Wish) => this.#lease(wish))
+    this.#socket.on('peer_left', ({ peer }: { peer: string }) => {
+      this.left.push(peer)
+      this.#tellWaiting()
+    })
+    this.#socket.on('peer_status', ({ peer, status }: { peer: string; status: PeerStatus }) => {
+      this.statuses.set(peer, status)
+      this.#tellWaiting()
+    })
+    this.#socket.on('rollouts_submitted', ({ peer, submission }: PeerSubmits, acknowledge: (answer: SubmissionAnswer) => void) => {
+      this.delivered.set(peer, [...(this.delivered.get(peer) ?? []), ...submission.rollouts])
+      acknowledge({ kind: 'verdicts', verdicts: submission.rollouts.map(({ id }) => ({ id, outcome: 'accepted', reward: 1 })) })
+      this.#tellWaiting()
+    })
+  }
+
+  async open(): Promise<void> {
+    const description = {
+      run: this.run,
+      goal: 'to test tabs',
+      mode: 'async',
+      stalenessBudget: 4,
+      model: toHuggingFaceConfig(this.config),
+      lora: this.lora,
+      publicKey: this.#key.publicKey,
+      downloadBytes: 1
+    }
+    const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description })) as { kind: string }
+    if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)
+  }
+
+  /** Version 0 has the random weights `0`, version n the adapter `n`. */
+  async publish(version: number): Promise<void> {
+    const tensors = version === 0 ? randomWeights(this.config, 0) : randomAdapter(this.config, this.lora, version)
+    const { body, chunks } = cutPolicy({ run: this.run, version, parent: version === 0 ? null : 0, kind: version === 0 ? 'full' : 'lora', groups: groupTensors(tensors) })
+    const manifest = signManifest(body, this.#key)
+    const published = (): Promise<PolicyPublishedAnswer> => this.#socket.timeout(10_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
+    const first = await published()
+    if (first.kind === 'chunks_missing') {
+      for (const hash of first.hashes) {
+        const response = await fetch(`${this.#server}/chunks/${hash}`, { method: 'PUT', headers: { authorization: `Bearer ${this.#token}` }, body: chunks.get(hash)! })
+        if (!response.ok) throw new Error(`PUT of a chunk: ${response.status}`)
+      }
+      const second = await published()
+      if (second.kind !== 'announced') throw new Error(`version ${version} was not announced: ${JSON.stringify(second)}`)
+    }
+    this.#newest = { version, hash: manifestHash(body) }
+  }
+
+  /** Resolves once the predicate holds; it is asked again after every status and delivery. */
+  waitFor(holds: () => boolean): Promise<void> {
+    return new Promise(resolve => {
+      const check = (): void => {
+        if (!holds()) return
+        this.#changed.delete(check)
+        resolve()
+      }
+      this.#changed.add(check)
+      check()
+    })
+  }
+
+  /** What a rollout's prompt was. */
+  promptTokens(prompt: number): number[] {
+    return [this.config.bosTokenId, 3 + (prompt % 11), 3 + (prompt % 7)]
+  }
+
+  seed(prompt: number, index: number): string {
+    return rolloutSeed(this.#secret, prompt, index)
+  }
+
+  readonly maxTokens = MAX_TOKENS
+
+  close(): void {
+    this.#socket.disconnect()
+  }
+
+  #tellWaiting(): void {
+    for (const check of this.#changed) check()
+  }
+
+  #lease({ peer, rollouts }: Wish): void {
+    if (rollouts === 0) return
+    const prompts: LeasedPrompt[] = []
+    for (let left = rollouts; left > 0; left -= SAMPLES_PER_PROMPT) {
+      const prompt = this.#prompts++
+      prompts.push({ prompt, tokens: this.promptTokens(prompt), samples: Array.from({ length: Math.min(left, SAMPLES_PER_PROMPT) }, (_, index) => ({ index, seed: this.seed(prompt, index) })) })
+    }
+    const lease: Lease = { id: `l0-${this.#leases++}`, run: this.run, version: this.#newest.version, manifestHash: this.#newest.hash, prompts, maxTokens: MAX_TOKENS, durationMs: LEASE_MS }
+    this.#socket.emit('lease_granted', { peer, lease })
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * A volunteer without a browser: the real messages, the real engine (onnxruntime-node), chunks from the origin only. For tests of the
+ * trainer that need no Chromium.
+ */
+import { randomBytes } from 'node:crypto'
+import * as ort from 'onnxruntime-node'
+import { io, type Socket } from 'socket.io-client'
+import { sha256Hex } from '#shared/crypto/sha256.ts'
+import { checkManifest, manifestHash } from '#shared/dissemination/manifest.ts'
+import { assembleGroup } from '#shared/dissemination/tensor-groups.ts'
+import { BatchGenerator } from '#shared/engine/batch-generator.ts'
+import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
+import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
+import type { SliceEngine } from '#shared/engine/slice-engine.ts'
+import { parseDecoderConfig } from '#shared/model/config.ts'
+import type { Tensor } from '#shared/model/tensor.ts'
+import type { Lease } from '#shared/protocol/lease.ts'
+import type { Manifest } from '#shared/protocol/manifest.ts'
+import type { Rollout, Verdict } from '#shared/protocol/rollout.ts'
+import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
+import type { JoinAnswer, PolicyAnnouncement, SubmissionAnswer, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import { uniform } from '#shared/verification/committed-randomness.ts'
+
+const ROWS = 64
+
+export interface NodeVolunteerOptions {
+  readonly server: string
+  /** Changes a rollout before it is submitted; the same object for an honest volunteer. */
+  readonly distort?: (rollout: Rollout) => Rollout
+  readonly heard?: (verdict: Verdict) => void
+}
+
+export class NodeVolunteer {
+  readonly peer = randomBytes(16).toString('hex')
+  readonly verdicts: Verdict[] = []
+  readonly #options: NodeVolunteerOptions
+  readonly #socket: Socket
+  #welcome: Welcome | undefined
+  #engine: SliceEngine | undefined
+  #held: Manifest | undefined
+  #wanted: Manifest | undefined
+  readonly #leases: Lease[] = []
+  #working: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  constructor(options: NodeVolunteerOptions) {
+    this.#options = options
+    this.#socket = io(options.server, { transports: ['websocket'], auth: { role: 'volunteer' }, reconnectionDelay: 50, reconnectionDelayMax: 200 })
+    const secret = randomBytes(32).toString('hex')
+    const join = async (): Promise<void> => {
+      const answer = (await this.#socket.emitWithAck('join', { protocol: PROTOCOL_VERSION, peer: this.peer, secret })) as JoinAnswer
+      // Not open yet: the description of the run will say when.
+      if (answer.kind === 'refused') return
+      this.#welcome = answer
+      this.#wanted = answer.newest.manifest
+      this.#work()
+    }
+    this.#socket.on('connect', () => void join())
+    this.#socket.on('run_described', () => {
+      if (this.#welcome === undefined) void join()
+    })
+    this.#socket.on('policy_announced', ({ manifest }: PolicyAnnouncement) => {
+      this.#wanted = manifest
+      this.#work()
+    })
+    this.#socket.on('lease_granted', (lease: Lease) => {
+      this.#leases.push(lease)
+      this.#work()
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#socket.disconnect()
+    await this.#working
+    await this.#engine?.release()
+  }
+
+  #work(): void {
+    this.#working = this.#working.then(() => this.#workOnce())
+  }
+
+  async #workOnce(): Promise<void> {
+    if (this.#stopped || this.#welcome === undefined || this.#wanted === undefined) return
+    const lease = this.#leases.shift()
+    if (lease !== undefined && this.#held?.version === lease.version) await this.#fulfil(lease)
+    if (this.#leases.length === 0 && this.#held !== this.#wanted) await this.#take(this.#wanted, this.#welcome)
+    if (this.#leases.length === 0) this.#tell('work_wanted', { run: this.#held!.run, version: this.#held!.version, rollouts: ROWS })
+  }
+
+  async #take(manifest: Manifest, { description, base }: Welcome): Promise<void> {
+    const checked = checkManifest(manifest, description.publicKey, undefined)
+    if (checked.kind === 'refused') throw new Error(`version ${manifest.version}: ${checked.detail}`)
+    if (this.#engine === undefined) {
+      const lora = description.lora
+      this.#engine = await createOrtSliceEngine({
+        runtime: ort,
+        kind: 'node',
+        config: parseDecoderConfig(description.model, 'the run'),
+        weights: await this.#tensors(base.manifest),
+        sessionOptions: cpuSessionOptions('cpu', 1),
+        ...(lora === null ? {} : { lora })
+      })
+    }
+    if (manifest.kind === 'lora') await this.#engine.setAdapter(await this.#tensors(manifest))
+    else if (description.lora === null) await this.#engine.setWeights(await this.#tensors(manifest))
+    this.#held = manifest
+    this.#tell('version_held', { run: manifest.run, version: manifest.version, manifestHash: manifestHash(manifest) })
+  }
+
+  async #tensors(manifest: Manifest): Promise<Map<string, Tensor>> {
+    const tensors = new Map<string, Tensor>()
+    for (const group of manifest.groups) {
+      const chunks = await Promise.all(group.chunks.map(({ hash }) => this.#chunk(hash)))
+      for (const [name, tensor] of assembleGroup(group, chunks)) tensors.set(name, tensor)
+    }
+    return tensors
+  }
+
+  async #chunk(hash: string): Promise<Uint8Array<ArrayBuffer>> {
+    const response = await fetch(new URL(`/chunks/${hash}`, this.#options.server))
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    if (sha256Hex(bytes) !== hash) throw new Error(`the origin gave ${bytes.byteLength} bytes with status ${response.status} that are not chunk ${hash}`)
+    return bytes
+  }
+
+  async #fulfil(lease: Lease): Promise<void> {
+    const generator = new BatchGenerator({ engine: this.#engine!, uniform, maxRows: ROWS })
+    const seeds = new Map<string, { prompt: number; index: number; seed: string }>()
+    for (const { prompt, tokens, samples } of lease.prompts) {
+      for (const { index, seed } of samples) seeds.set(`${prompt}/${index}`, { prompt, index, seed })
+      generator.submit({ prompt: Int32Array.from(tokens), maxTokens: lease.maxTokens, samples: samples.map(({ index, seed }) => ({ id: `${prompt}/${index}`, seed })) })
+    }
+    const rollouts: Rollout[] = []
+    while (generator.pending > 0 && !this.#stopped) {
+      for (const { id, tokens, logProbs, finish } of await generator.step()) {
+        rollouts.push({ id, ...seeds.get(id)!, version: lease.version, manifestHash: lease.manifestHash, tokens: [...tokens], logProbs: [...logProbs], finish })
+      }
+    }
+    const { distort = (rollout: Rollout) => rollout } = this.#options
+    await this.#submit(lease, rollouts.map(distort))
+  }
+
+  /** Again after a refusal: the trainer may be away for a moment, and submission is idempotent. */
+  async #submit(lease: Lease, rollouts: readonly Rollout[]): Promise<void> {
+    while (!this.#stopped) {
+      const answer = await this.#asked('rollouts_submitted', { run: lease.run, lease: lease.id, rollouts })
+      if (answer?.kind === 'verdicts') {
+        this.verdicts.push(...answer.verdicts)
+        for (const verdict of answer.verdicts) this.#options.heard?.(verdict)
+        return
+      }
+      if (answer?.code === 'malformed') throw new Error(`malformed: ${answer.detail}`)
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+
+  async #asked(event: string, payload: unknown): Promise<SubmissionAnswer | undefined> {
+    try {
+      return (await this.#socket.timeout(5_000).emitWithAck(event, payload)) as SubmissionAnswer
+    } catch {
+      return undefined
+    }
+  }
+
+  #tell(event: string, payload: unknown): void {
+    if (!this.#stopped) this.#socket.emit(event, payload)
+  }
+}

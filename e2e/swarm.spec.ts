@@ -1,0 +1,103 @@
+import { LIES, makeTabLie } from './lying-tab.ts'
+import { Acknowledgements } from './acknowledgements.ts'
+import { hashAdapter, readReport, readRollouts } from './run-records.ts'
+import { expect, test } from './swarm.ts'
+
+/** `reverse`, small enough that a learner step takes a second. */
+const SMALL = { batch: { prompts: 4, group: 8 }, evaluation: { size: 16, every: 0 } }
+const BATCH = 4 * 8
+
+test.use({ trace: 'off', screenshot: 'off' })
+
+test('three tabs and a trainer finish a run, and its report tells what the dashboard shows', async ({ launchSwarm, page }) => {
+  const swarm = await launchSwarm({ peers: 3, seed: 1, overrides: SMALL, args: ['--updates', '1000', '--staleness', '2'] })
+  await page.goto(`${swarm.url}/dashboard`)
+  // However long a tab takes to start on a busy machine, the run waits for all three.
+  await swarm.waitForFeed(({ report, peers }) => report.updates >= 4 && peers.length === 3 && peers.every(peer => peer.accepted > 0))
+  await swarm.stopTrainer()
+  const updates = readReport(swarm.reportFile).updates + 2
+  swarm.resumeTrainer(['--updates', String(updates)])
+  await swarm.waitForFinish()
+
+  const report = readReport(swarm.reportFile)
+  expect(report).toMatchObject({ mode: 'async', stalenessBudget: 2, seed: 1, updates, eval: { before: { n: 16 }, after: { n: 16 } } })
+  expect(report.reward).toHaveLength(updates)
+  expect(report.lag.max).toBeLessThanOrEqual(2)
+  expect(report.lag.histogram.reduce((sum, n) => sum + n, 0)).toBe(updates * BATCH)
+  expect(report.rollouts.accepted).toBeGreaterThanOrEqual(updates * BATCH)
+  expect(Object.values(report.rollouts.rejected).reduce((sum, n) => sum + n, 0)).toBe(0)
+  expect(report.peers).toHaveLength(3)
+  for (const peer of report.peers) expect(peer.accepted, `rollouts of ${peer.id}`).toBeGreaterThan(0)
+  expect(report.peers.reduce((sum, peer) => sum + peer.accepted, 0)).toBe(report.rollouts.accepted)
+  expect(report.dissemination.versions).toBe(updates + 1)
+  expect(report.dissemination.bytesFromPeers).toBeGreaterThan(0)
+  expect(report.dissemination.bytesFromOrigin).toBeGreaterThan(0)
+
+  const stored = readRollouts(swarm.runDirectory)
+  expect(stored.filter(({ learnt_at }) => learnt_at !== null)).toHaveLength(updates * BATCH)
+
+  const feed = await swarm.waitForFeed(({ phase }) => phase === 'finished')
+  expect(feed.report).toEqual(report)
+  await expect(page.getByText(`${updates} of ${updates}`)).toBeVisible()
+  await expect(page.locator('[data-card="rollouts"] .card-value')).toHaveText(report.rollouts.accepted.toLocaleString('en'))
+  await expect(page.locator('[data-card="lag"] .card-value')).toHaveText(`${report.lag.mean.toFixed(2)} / ${report.lag.max}`)
+  for (const peer of report.peers) await expect(page.locator(`tr[data-peer="${peer.id}"]`)).toContainText(peer.accepted.toLocaleString('en'))
+})
+
+test('a killed tab, a reloaded tab and a restarted server lose no accepted rollout', async ({ launchSwarm }) => {
+  const acknowledgements = new Acknowledgements()
+  const swarm = await launchSwarm({ peers: 0, seed: 2, overrides: SMALL, args: ['--updates', '12'] })
+  const watch = async (page: Parameters<Acknowledgements['watch']>[0]): Promise<void> => acknowledgements.watch(page)
+  const [victim, reloaded] = [await swarm.openTab(watch), await swarm.openTab(watch), await swarm.openTab(watch)]
+  await swarm.waitForFeed(({ report, peers }) => report.updates >= 2 && peers.length === 3)
+  await swarm.killTab(victim)
+  await swarm.waitForFeed(({ report, peers }) => report.updates >= 3 && peers.length === 2)
+  await swarm.reloadTab(reloaded)
+  await swarm.waitForFeed(({ report }) => report.updates >= 5)
+  await swarm.restartServer()
+  await swarm.waitForFinish()
+
+  const report = readReport(swarm.reportFile)
+  expect(report.updates).toBe(12)
+  expect(report.lag.max).toBeLessThanOrEqual(report.stalenessBudget)
+  expect(Object.values(report.rollouts.rejected).reduce((sum, n) => sum + n, 0)).toBe(0)
+
+  const judged = readRollouts(swarm.runDirectory).filter(({ reward }) => reward !== null)
+  const stored = judged.map(({ id, version }) => `${id}@${version}`)
+  expect(new Set(stored).size, 'each is stored once').toBe(stored.length)
+  expect(acknowledgements.accepted.size).toBeGreaterThan(10 * BATCH)
+  expect([...acknowledgements.accepted].filter(told => !stored.includes(told))).toEqual([])
+  const learnt = judged.filter(({ learnt_at }) => learnt_at !== null)
+  expect(learnt).toHaveLength(12 * BATCH)
+  expect(new Set(learnt.map(({ id }) => id)).size, 'nothing is learnt from twice').toBe(learnt.length)
+})
+
+test('sequential runs of one seed end with the same adapter, bit for bit', async ({ launchSwarm }) => {
+  const hashes: string[] = []
+  for (const peers of [2, 1]) {
+    const swarm = await launchSwarm({ peers, seed: 3, overrides: SMALL, args: ['--updates', '3', '--mode', 'sequential'] })
+    await swarm.waitForFinish()
+    expect(readReport(swarm.reportFile).lag).toEqual({ mean: 0, max: 0, histogram: [3 * BATCH] })
+    hashes.push(hashAdapter(swarm.runDirectory, 3))
+    await swarm.stop()
+  }
+  expect(hashes[1]).toBe(hashes[0])
+})
+
+test('tabs that lie are refused by name, and the others go on', async ({ launchSwarm }) => {
+  test.setTimeout(180_000)
+  const swarm = await launchSwarm({ peers: 1, seed: 4, overrides: SMALL, args: ['--updates', '1000'] })
+  for (const [reason, lie] of Object.entries(LIES)) {
+    const liar = await swarm.openTab(page => makeTabLie(page, lie))
+    await swarm.waitForFeed(({ report }) => (report.rollouts.rejected[reason as keyof typeof LIES] ?? 0) > 0)
+    await swarm.swarm.closeTab(liar)
+  }
+  const told = await swarm.waitForFeed(() => true)
+  const { report } = await swarm.waitForFeed(feed => feed.report.updates > told.report.updates)
+  const rejections = report.rollouts.rejected
+  expect(Object.keys(rejections).filter(reason => (rejections[reason as keyof typeof rejections] ?? 0) > 0).toSorted()).toEqual(Object.keys(LIES).toSorted())
+  const honest = report.peers.filter(({ rejected }) => rejected === 0)
+  expect(honest).toHaveLength(1)
+  expect(report.peers).toHaveLength(1 + Object.keys(LIES).length)
+  await swarm.stopTrainer()
+})

@@ -1,0 +1,150 @@
+/** A real swarm for tests: the signaling server and the trainer as processes of their own, volunteers as tabs of Chromium. */
+import { test as base } from '@playwright/test'
+import type { RunFeed } from '#shared/protocol/run-feed.ts'
+import { readRunFile } from '#trainer/run-file.ts'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { parse, stringify } from 'smol-toml'
+import { describeExit, ROOT, type Exit } from '../cli/child-process.ts'
+import { FeedWatcher } from '../cli/feed-watcher.ts'
+import { buildPage } from '../cli/page-build.ts'
+import { Swarm } from '../cli/swarm.ts'
+
+export interface SwarmOptions {
+  readonly peers: number
+  readonly seed: number
+  /** A run file of `trainer/runs`, without its ending. */
+  readonly run?: string
+  /** Replaces settings of the run file, table by table. */
+  readonly overrides?: Readonly<Record<string, unknown>>
+  /** More arguments for the trainer. */
+  readonly args?: readonly string[]
+}
+
+function merge(into: Record<string, unknown>, changes: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  for (const [key, value] of Object.entries(changes)) {
+    const old = into[key]
+    const bothTables = [old, value].every(side => typeof side === 'object' && side !== null && !Array.isArray(side))
+    into[key] = bothTables ? merge(old as Record<string, unknown>, value as Record<string, unknown>) : value
+  }
+  return into
+}
+
+/** Writes a run file that ships with Murmuration, changed, to `target`. */
+export function writeRunFile(target: string, run: string, overrides: Readonly<Record<string, unknown>>): string {
+  const source = join(ROOT, 'trainer/runs', `${run}.toml`)
+  const settings = parse(readFileSync(source, 'utf8'))
+  writeFileSync(target, stringify(merge({ ...settings, model: { path: readRunFile(source).model.path } }, overrides)))
+  return target
+}
+
+export class TestSwarm {
+  readonly swarm: Swarm
+  readonly feed: FeedWatcher
+  readonly runDirectory: string
+  readonly reportFile: string
+  readonly #browser: Browser
+
+  constructor(swarm: Swarm, browser: Browser, folder: string, run: string) {
+    this.swarm = swarm
+    this.#browser = browser
+    this.runDirectory = join(folder, run)
+    this.reportFile = join(folder, 'report.json')
+    this.feed = new FeedWatcher(swarm.url)
+  }
+
+  get url(): string {
+    return this.swarm.url
+  }
+
+  /** Resolves with the first feed that satisfies the predicate; rejects when the trainer fails before. */
+  async waitForFeed(predicate: (feed: RunFeed) => boolean): Promise<RunFeed> {
+    const trainer = this.swarm.trainer
+    const failed = trainer.exited.then(async exit => {
+      if (exit.code !== 0) throw describeExit(trainer, exit)
+      return this.feed.waitFor(predicate)
+    })
+    return Promise.race([this.feed.waitFor(predicate), failed])
+  }
+
+  /** Resolves when the trainer has done all updates. */
+  async waitForFinish(): Promise<void> {
+    const exit = await this.swarm.trainer.exited
+    if (exit.code !== 0) throw describeExit(this.swarm.trainer, exit)
+  }
+
+  openTab(prepare?: (page: Page) => Promise<void>): Promise<number> {
+    return this.swarm.openTab(this.#browser, () => {}, prepare)
+  }
+
+  /** Ends the tab's process, as a crash does: the page cannot say goodbye. */
+  async killTab(tab: number): Promise<void> {
+    const page = this.swarm.tabs.get(tab)!
+    const crashed = page.waitForEvent('crash')
+    const session = await page.context().newCDPSession(page)
+    session.send('Page.crash').catch(() => {})
+    await crashed
+    await this.swarm.closeTab(tab)
+  }
+
+  async reloadTab(tab: number): Promise<void> {
+    await this.swarm.tabs.get(tab)!.reload()
+  }
+
+  /** Kills the signaling server without warning and starts another one on the same port. */
+  async restartServer(): Promise<void> {
+    this.swarm.server.kill()
+    await this.swarm.server.exited
+    await this.swarm.startServer()
+  }
+
+  /** Stops the trainer as Ctrl-C does. */
+  stopTrainer(): Promise<Exit> {
+    return this.swarm.trainer.stop(30_000)
+  }
+
+  /** Goes on with the run that `stopTrainer` left; the tabs are still there. */
+  resumeTrainer(args: readonly string[]): void {
+    this.swarm.startTrainer(['--resume', this.runDirectory, '--report', this.reportFile, ...args])
+  }
+
+  async stop(): Promise<void> {
+    this.feed.close()
+    await this.swarm.stop()
+  }
+}
+
+interface Fixtures {
+  readonly launchSwarm: (options: SwarmOptions) => Promise<TestSwarm>
+}
+
+/**
+ * Playwright's `test` with `launchSwarm`. Everything the swarm writes (logs of the processes, console of each tab, run directory
+ * with the seed) is under the test's output folder, kept when the test fails. A tab's uncaught error fails the test.
+ */
+export const test = base.extend<Fixtures>({
+  launchSwarm: async ({ browser }, use, info) => {
+    const folder = info.outputPath('swarm')
+    const launched: TestSwarm[] = []
+    await use(async ({ peers, seed, run = 'reverse', overrides = {}, args = [] }) => {
+      const place = join(folder, String(launched.length))
+      const page = await buildPage(ROOT, line => console.log(line))
+      const swarm = new Swarm({ host: '127.0.0.1', port: 0, page, logs: join(place, 'logs') })
+      await swarm.startServer()
+      const testSwarm = new TestSwarm(swarm, browser, place, run)
+      launched.push(testSwarm)
+      const runFile = writeRunFile(join(place, 'run.toml'), run, overrides)
+      swarm.startTrainer(['--run', runFile, '--run-directory', testSwarm.runDirectory, '--seed', String(seed), '--report', testSwarm.reportFile, ...args])
+      await swarm.trainer.waitForEvent(({ event }) => event === 'run_opened')
+      for (let tab = 0; tab < peers; tab++) await testSwarm.openTab()
+      return testSwarm
+    })
+    for (const { swarm } of launched) await swarm.stop()
+    for (const { feed } of launched) feed.close()
+    const uncaught = launched.flatMap(({ swarm }) => swarm.uncaughtErrors)
+    if (uncaught.length > 0) throw new Error(`uncaught in a tab: ${uncaught.join('\n')}`)
+    if (info.status === info.expectedStatus) rmSync(folder, { recursive: true, force: true })
+  }
+})
+export { expect } from '@playwright/test'

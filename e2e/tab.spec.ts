@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto'
+import { expect, test, type Browser, type Page } from '@playwright/test'
+import * as nodeRuntime from 'onnxruntime-node'
+import { BatchGenerator } from '#shared/engine/batch-generator.ts'
+import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
+import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
+import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
+import type { Rollout } from '#shared/protocol/rollout.ts'
+import { tinyConfig } from '#shared/testing/tiny-model.ts'
+import { uniform } from '#shared/verification/committed-randomness.ts'
+import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
+import { ROOT } from '../cli/child-process.ts'
+import { buildPage } from '../cli/page-build.ts'
+import { LeasingTrainer } from './leasing-trainer.ts'
+
+/** Volunteering tabs on the real signaling server: what they fetch, from whom, and what they generate. */
+
+/** Layers of some 170 kB: a dozen pieces each. */
+const config = tinyConfig({ hiddenSize: 64, intermediateSize: 128, headDim: 16 })
+const lora = { rank: 4, alpha: 8, targets: ['q_proj', 'v_proj', 'gate_proj'] } as const
+
+let page: string
+let server: SignalingServer
+let trainer: LeasingTrainer
+
+test.beforeAll(async () => {
+  page = await buildPage(ROOT, () => {})
+})
+
+test.beforeEach(async () => {
+  const trainerToken = randomBytes(32).toString('hex')
+  server = await startSignalingServer({ port: 0, host: '127.0.0.1', page, models: 'public/models', trainerToken })
+  trainer = new LeasingTrainer(server.url, trainerToken, 'tab-test', config, { ...lora, targets: [...lora.targets] })
+  await trainer.open()
+  await trainer.publish(0)
+})
+
+test.afterEach(async () => {
+  trainer.close()
+  await server.close()
+})
+
+/** A tab with a storage of its own, that starts by itself. @returns its page and its peer id */
+async function openTab(browser: Browser, prepare: (page: Page) => Promise<void> = () => Promise.resolve()): Promise<{ tab: Page; peer: string; warnings: string[] }> {
+  const known = new Set(trainer.statuses.keys())
+  const tab = await (await browser.newContext()).newPage()
+  const warnings: string[] = []
+  tab.on('console', message => warnings.push(message.text()))
+  tab.on('pageerror', error => warnings.push(String(error)))
+  await prepare(tab)
+  await tab.goto(`${server.url}/?autostart=1&engine=wasm`)
+  const isNew = (): string | undefined => [...trainer.statuses.keys()].find(peer => !known.has(peer))
+  await trainer.waitFor(() => isNew() !== undefined)
+  return { tab, peer: isNew()!, warnings }
+}
+
+const delivered = (peer: string, version: number): Rollout[] => (trainer.delivered.get(peer) ?? []).filter(rollout => rollout.version === version)
+
+/** Generates the same rollouts in Node and compares every token. */
+async function expectSameAsNode(rollouts: readonly Rollout[]): Promise<void> {
+  const engine = await createOrtSliceEngine({ runtime: nodeRuntime, kind: 'node', config, weights: randomWeights(config, 0), lora: trainer.lora, sessionOptions: cpuSessionOptions('cpu', 1) })
+  for (const version of new Set(rollouts.map(rollout => rollout.version))) {
+    await engine.setAdapter(version === 0 ? undefined : randomAdapter(config, trainer.lora, version))
+    const generator = new BatchGenerator({ engine, uniform, maxRows: 64 })
+    const claimed = new Map(rollouts.filter(rollout => rollout.version === version).map(rollout => [rollout.id, rollout]))
+    for (const { id, prompt, index } of claimed.values()) {
+      generator.submit({ prompt: Int32Array.from(trainer.promptTokens(prompt)), samples: [{ id, seed: trainer.seed(prompt, index) }], maxTokens: trainer.maxTokens })
+    }
+    while (generator.pending > 0) {
+      for (const { id, tokens } of await generator.step()) expect(claimed.get(id)!.tokens, `rollout ${id} of version ${version}`).toEqual(tokens)
+    }
+  }
+  await engine.release()
+}
+
+test('tabs generate what Node generates; the second gets its chunks from the first; a new version reaches both from one copy', async ({ browser }) => {
+  const first = await openTab(browser)
+  await trainer.waitFor(() => delivered(first.peer, 0).length >= 64)
+  expect(trainer.statuses.get(first.peer)).toMatchObject({ engine: 'wasm', version: 0, bytesFromPeers: 0 })
+  expect(trainer.statuses.get(first.peer)!.bytesFromOrigin).toBeGreaterThan(300_000)
+
+  const second = await openTab(browser)
+  await trainer.waitFor(() => delivered(second.peer, 0).length >= 64)
+  const status = trainer.statuses.get(second.peer)!
+  expect(status.bytesFromPeers).toBeGreaterThan(300_000)
+  expect(status.bytesFromOrigin).toBe(0)
+  expect(status.links).toBe(1)
+
+  const before = trainer.statuses.get(first.peer)!.bytesFromOrigin
+  await trainer.publish(1)
+  await trainer.waitFor(() => [first, second].every(({ peer }) => delivered(peer, 1).length >= 32 && trainer.statuses.get(peer)!.version === 1))
+  expect(trainer.statuses.get(first.peer)!.bytesFromOrigin).toBeGreaterThan(before)
+  expect(trainer.statuses.get(second.peer)!.bytesFromOrigin).toBe(0)
+  for (const { peer } of [first, second]) {
+    const hashes = new Set(delivered(peer, 1).map(({ manifestHash }) => manifestHash))
+    expect(hashes.size).toBe(1)
+    await expectSameAsNode([...delivered(peer, 0).slice(0, 64), ...delivered(peer, 1).slice(0, 32)])
+  }
+  expect([...first.warnings, ...second.warnings]).toEqual([])
+})
+
+/** Flips a bit of every piece that the page sends. Call before the page is loaded. */
+async function corruptPieces(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const send = new Proxy(Reflect.get(RTCDataChannel.prototype, 'send') as (data: string | ArrayBufferView<ArrayBuffer>) => void, {
+      apply: (target, channel, [data]: [string | ArrayBufferView<ArrayBuffer>]) => {
+        if (typeof data !== 'string') new Uint8Array(data.buffer, data.byteOffset)[data.byteLength - 1]! ^= 1
+        Reflect.apply(target, channel, [data])
+      }
+    })
+    Object.assign(RTCDataChannel.prototype, { send })
+  })
+}
+
+test('pieces that were changed on the way are refused by name, and the chunks arrive all the same', async ({ browser }) => {
+  const corrupting = await openTab(browser, corruptPieces)
+  await trainer.waitFor(() => delivered(corrupting.peer, 0).length >= 8)
+  const victim = await openTab(browser)
+  await trainer.waitFor(() => delivered(victim.peer, 0).length >= 32)
+  const status = trainer.statuses.get(victim.peer)!
+  expect(status.bytesFromPeers).toBeGreaterThan(0)
+  expect(status.bytesFromOrigin).toBeGreaterThan(300_000)
+  expect(victim.warnings).toContain(`an exchange with ${corrupting.peer} was closed: hash_mismatch`)
+  expect(corrupting.warnings).toContain(`an exchange with ${victim.peer} was closed: hash_mismatch`)
+  await expectSameAsNode(delivered(victim.peer, 0))
+})
+
+test('a tab whose worker crashes starts another, and a reloaded tab downloads nothing again', async ({ browser }) => {
+  const { tab, peer } = await openTab(browser)
+  await trainer.waitFor(() => delivered(peer, 0).length >= 32)
+  const crashed = tab.waitForEvent('worker')
+  await tab.workers()[0]!.evaluate(() => {
+    setTimeout(() => {
+      throw new Error('crashed by the test')
+    })
+  })
+  await crashed
+  const before = delivered(peer, 0).length
+  await trainer.waitFor(() => delivered(peer, 0).length >= before + 64)
+  expect(tab.workers()).toHaveLength(1)
+  await expectSameAsNode(delivered(peer, 0))
+
+  await tab.reload()
+  const next = (): string | undefined => [...trainer.delivered.keys()].find(other => other !== peer)
+  await trainer.waitFor(() => next() !== undefined && trainer.statuses.get(next()!)?.version === 0)
+  expect(trainer.statuses.get(next()!)).toMatchObject({ bytesFromOrigin: 0, bytesFromPeers: 0 })
+  expect(trainer.left).toEqual([peer])
+})

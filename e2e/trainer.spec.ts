@@ -1,0 +1,229 @@
+/** The trainer with a real signaling server and volunteers without a browser: endings, resumption, damage, lies. */
+import { expect, test as base } from '@playwright/test'
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'smol-toml'
+import { characterTokenizer, CHARACTER_VOCABULARY_SIZE } from '#shared/model/character-tokenizer.ts'
+import { toHuggingFaceConfig, type DecoderConfig } from '#shared/model/config.ts'
+import { randomWeights } from '#shared/model/random-weights.ts'
+import { writeSafetensors } from '#shared/model/safetensors.ts'
+import type { Rollout } from '#shared/protocol/rollout.ts'
+import { Child } from '../cli/child-process.ts'
+import { NodeVolunteer, type NodeVolunteerOptions } from './node-volunteer.ts'
+import { hashAdapter, readReport, readRollouts } from './run-records.ts'
+
+const TOKEN = 'a token of sixteen letters or more'
+const BATCH = 32
+
+const CONFIG: DecoderConfig = {
+  architecture: 'qwen3',
+  vocabSize: CHARACTER_VOCABULARY_SIZE,
+  hiddenSize: 32,
+  intermediateSize: 64,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 16,
+  rmsNormEpsilon: 1e-6,
+  ropeTheta: 10_000,
+  tiedEmbeddings: true,
+  contextLength: 64,
+  qkNorm: true,
+  bosTokenId: 1,
+  padTokenId: 0,
+  eosTokenIds: [2]
+}
+
+/** A server, and trainers and volunteers as they are asked for; everything is stopped after the test. */
+class Bench {
+  readonly folder: string
+  readonly #server: Child
+  readonly #children: Child[] = []
+  readonly #volunteers: NodeVolunteer[] = []
+  url = ''
+
+  constructor(folder: string) {
+    this.folder = folder
+    mkdirSync(join(folder, 'model'), { recursive: true })
+    writeFileSync(join(folder, 'model', 'config.json'), JSON.stringify(toHuggingFaceConfig(CONFIG)))
+    writeFileSync(join(folder, 'model', 'tokenizer.json'), JSON.stringify(characterTokenizer().tokenizerJson))
+    writeFileSync(join(folder, 'model', 'model.safetensors'), writeSafetensors(randomWeights(CONFIG, 'trainer.spec')))
+    this.#server = this.#start('signaling-server', ['--port', '0', '--page', folder, '--models', folder])
+  }
+
+  async listening(): Promise<this> {
+    this.url = String((await this.#server.waitForEvent(({ event }) => event === 'listening'))['url'])
+    return this
+  }
+
+  /** An untrained model hits a letter now and then, which is enough for the steps to differ from doing nothing. */
+  runFile(settings: Record<string, unknown>): string {
+    const path = join(this.folder, 'run.toml')
+    const given = { name: 'test', goal: 'Reverses.', model: { path: 'model' }, environment: { name: 'reverse' }, batch: { prompts: 2, group: BATCH / 2, maxTokens: 12 }, evaluation: { size: 4 } }
+    writeFileSync(path, stringify({ ...given, ...settings }))
+    return path
+  }
+
+  train(args: readonly string[]): Child {
+    return this.#start('trainer', ['--server', this.url, ...args])
+  }
+
+  volunteer(options: Omit<NodeVolunteerOptions, 'server'> = {}): NodeVolunteer {
+    const volunteer = new NodeVolunteer({ server: this.url, ...options })
+    this.#volunteers.push(volunteer)
+    return volunteer
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#volunteers.map(volunteer => volunteer.stop()))
+    await Promise.all(this.#children.toReversed().map(child => child.stop(10_000)))
+  }
+
+  #start(name: 'signaling-server' | 'trainer', args: readonly string[]): Child {
+    const child = new Child({ name, file: `${name}/main.ts`, args, env: { MURMURATION_TRAINER_TOKEN: TOKEN }, logFile: join(this.folder, `${name}.log`) })
+    this.#children.push(child)
+    return child
+  }
+}
+
+const test = base.extend<{ readonly bench: Bench }>({
+  // oxlint-disable-next-line no-empty-pattern -- Playwright reads from the pattern which fixtures are wanted: none.
+  bench: async ({}, use, info) => {
+    const bench = await new Bench(info.outputPath('bench')).listening()
+    await use(bench)
+    await bench.stop()
+  }
+})
+
+function reached(version: number) {
+  return ({ event, version: published }: { readonly event: string; readonly [field: string]: unknown }) => event === 'update' && Number(published) >= version
+}
+
+test('sequential runs of one seed end with the same adapter to the bit, however many volunteers share the work', async ({ bench }) => {
+  const runFile = bench.runFile({ updates: 4, mode: 'sequential', seed: 5 })
+  const ends: unknown[] = []
+  for (const volunteers of [1, 3]) {
+    const directory = join(bench.folder, `run-${volunteers}`)
+    const trainer = bench.train(['--run', runFile, '--run-directory', directory])
+    // Whoever joins earlier joins the run before.
+    await trainer.waitForEvent(({ event }) => event === 'run_opened')
+    const working = Array.from({ length: volunteers }, () => bench.volunteer())
+    expect((await trainer.exited).code).toBe(0)
+    await Promise.all(working.map(volunteer => volunteer.stop()))
+    const report = readReport(join(directory, 'report.json'))
+    expect(report.lag).toEqual({ mean: 0, max: 0, histogram: [4 * BATCH] })
+    expect(report.rollouts).toEqual({ leased: 4 * BATCH, accepted: 4 * BATCH, stale: 0, rejected: {} })
+    ends.push({ adapter: hashAdapter(directory, 4), reward: report.reward })
+    expect(hashAdapter(directory, 4)).not.toBe(hashAdapter(directory, 0))
+  }
+  expect(ends[1]).toEqual(ends[0])
+})
+
+test('a run that was stopped goes on where it stopped; one that was killed loses nothing that was acknowledged', async ({ bench }) => {
+  const runFile = bench.runFile({ updates: 60 })
+  const directory = join(bench.folder, 'run')
+  const acknowledged = new Set<string>()
+  const heard = (verdict: { readonly id: string; readonly outcome: string }): void => void (verdict.outcome === 'accepted' && acknowledged.add(verdict.id))
+  bench.volunteer({ heard })
+  bench.volunteer({ heard })
+
+  const first = bench.train(['--run', runFile, '--run-directory', directory])
+  await first.waitForEvent(reached(3))
+  expect(await first.stop(20_000)).toEqual({ code: 0, signal: null })
+  const stopped = readReport(join(directory, 'report.json'))
+  expect(stopped.updates).toBeGreaterThanOrEqual(3)
+
+  const second = bench.train(['--resume', directory])
+  await second.waitForEvent(reached(stopped.updates + 3))
+  second.kill()
+  await second.exited
+
+  const third = bench.train(['--resume', directory, '--updates', String(stopped.updates + 8)])
+  expect(await third.exited).toEqual({ code: 0, signal: null })
+  const report = readReport(join(directory, 'report.json'))
+  expect(report.updates).toBe(stopped.updates + 8)
+  expect(report.reward.slice(0, stopped.updates)).toEqual(stopped.reward)
+  expect(report.reward).toHaveLength(report.updates)
+  expect(report.lag.max).toBeLessThanOrEqual(4)
+  expect(report.rollouts.rejected).toEqual({})
+
+  const stored = readRollouts(directory).filter(({ reward }) => reward !== null)
+  const learnt = stored.filter(({ learnt_at }) => learnt_at !== null)
+  expect(learnt).toHaveLength(report.updates * BATCH)
+  expect(new Set(learnt.map(({ id }) => id)).size).toBe(learnt.length)
+  const ids = new Set(stored.map(({ id }) => id))
+  expect([...acknowledged].filter(id => !ids.has(id))).toEqual([])
+})
+
+test('a damaged checkpoint costs the steps since the one before, and one line says so', async ({ bench }) => {
+  const runFile = bench.runFile({ updates: 3 })
+  const directory = join(bench.folder, 'run')
+  const early = bench.volunteer()
+  expect((await bench.train(['--run', runFile, '--run-directory', directory]).exited).code).toBe(0)
+  // Versions never go back for whoever has seen the newer one: such a tab has to be reloaded.
+  await early.stop()
+  bench.volunteer()
+  truncateSync(join(directory, 'checkpoints', 'version-3', 'optimizer.safetensors'), 200)
+  const resumed = bench.train(['--resume', directory, '--updates', '5'])
+  expect((await resumed.exited).code).toBe(0)
+  expect(resumed.lastErrorLines).toHaveLength(2)
+  expect(resumed.lastErrorLines[0]).toMatch(/version-3.optimizer\.safetensors: damaged/)
+  expect(resumed.lastErrorLines[1]).toBe('going back from version 3 to 2')
+  const report = readReport(join(directory, 'report.json'))
+  expect(report.updates).toBe(5)
+  expect(report.reward).toHaveLength(5)
+})
+
+test('lies are refused by name, their teller gets no more work, and the run ends with honest work alone', async ({ bench }) => {
+  const directory = join(bench.folder, 'run')
+  const lies: Record<string, (rollout: Rollout) => Rollout> = {
+    wrong_seed: rollout => ({ ...rollout, seed: 'f'.repeat(64) }),
+    log_prob_mismatch: rollout => ({ ...rollout, logProbs: rollout.logProbs.map(logProb => logProb - 0.01) }),
+    not_terminated: rollout => ({ ...rollout, finish: rollout.finish === 'stop' ? 'length' : 'stop' })
+  }
+  const liars = Object.values(lies).map(distort => bench.volunteer({ distort }))
+  bench.volunteer()
+  expect((await bench.train(['--run', bench.runFile({ updates: 12 }), '--run-directory', directory]).exited).code).toBe(0)
+  const report = readReport(join(directory, 'report.json'))
+  expect(Object.keys(report.rollouts.rejected).toSorted()).toEqual(Object.keys(lies).toSorted())
+  for (const liar of liars) expect(report.peers.find(({ id }) => id === liar.peer)).toMatchObject({ accepted: 0 })
+  const peers = new Set(readRollouts(directory).filter(({ learnt_at }) => learnt_at !== null).map(({ peer }) => peer))
+  expect(peers.size).toBe(1)
+})
+
+test('the adapter on disk is the one that was announced: PEFT names, and the config that its loader needs', async ({ bench }) => {
+  const directory = join(bench.folder, 'run')
+  bench.volunteer()
+  expect((await bench.train(['--run', bench.runFile({ updates: 1, lora: { rank: 4, alpha: 8 } }), '--run-directory', directory]).exited).code).toBe(0)
+  const config = JSON.parse(readFileSync(join(directory, 'checkpoints', 'version-1', 'adapter_config.json'), 'utf8')) as Record<string, unknown>
+  expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 8, base_model_name_or_path: join(bench.folder, 'model') })
+})
+
+test('a run that trains every parameter publishes whole models, and its rollouts pass the same checks', async ({ bench }) => {
+  const directory = join(bench.folder, 'run')
+  bench.volunteer()
+  expect((await bench.train(['--run', bench.runFile({ updates: 3, parameters: 'full', stalenessBudget: 1 }), '--run-directory', directory]).exited).code).toBe(0)
+  const report = readReport(join(directory, 'report.json'))
+  expect(report.updates).toBe(3)
+  expect(report.rollouts.rejected).toEqual({})
+  const [base, trained] = [join(bench.folder, 'model', 'model.safetensors'), join(directory, 'checkpoints', 'version-3', 'model.safetensors')].map(path => readFileSync(path))
+  expect(trained!.byteLength).toBe(base!.byteLength)
+  expect(trained!.equals(base!)).toBe(false)
+})
+
+test('bad input ends with one line and exit code 2', async ({ bench }) => {
+  const runFile = bench.runFile({ updates: 1 })
+  const started = async (args: readonly string[]): Promise<unknown> => {
+    const child = bench.train(args)
+    const { code } = await child.exited
+    return { code, lines: child.lastErrorLines }
+  }
+  expect(await started(['--run', runFile])).toEqual({ code: 2, lines: ['--run-directory is missing; --help lists the options'] })
+  expect(await started(['--resume', bench.folder])).toEqual({ code: 2, lines: [`${join(bench.folder, 'run.json')}: cannot be read (ENOENT); --resume needs the folder of a run`] })
+  expect(await started(['--run', runFile, '--run-directory', join(bench.folder, 'a'), '--token', 'wrong'])).toEqual({
+    code: 2,
+    lines: [expect.stringContaining('the signaling server refused this trainer (unauthorised')]
+  })
+  truncateSync(join(bench.folder, 'model', 'model.safetensors'), 1000)
+  expect(await started(['--run', runFile, '--run-directory', join(bench.folder, 'b')])).toEqual({ code: 2, lines: [expect.stringContaining(`${join(bench.folder, 'model', 'model.safetensors')}: truncated`)] })
+})

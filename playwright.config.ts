@@ -1,0 +1,20 @@
+import { defineConfig } from '@playwright/test'
+import { CHROMIUM_SWITCHES, resolveChromium } from './cli/chromium.ts'
+
+export default defineConfig({
+  testDir: 'e2e',
+  outputDir: 'test-results',
+  // A retried pass is a hidden failure.
+  retries: 0,
+  workers: 1,
+  fullyParallel: false,
+  forbidOnly: process.env['CI'] !== undefined,
+  timeout: 120_000,
+  reporter: [['list']],
+  use: {
+    browserName: 'chromium',
+    launchOptions: { executablePath: resolveChromium(), args: CHROMIUM_SWITCHES },
+    trace: 'retain-on-failure',
+    screenshot: 'only-on-failure'
+  }
+})

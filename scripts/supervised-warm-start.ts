@@ -1,0 +1,146 @@
+/** Supervised training of a fresh model until it is just good enough for reinforcement learning to take over. */
+import * as ort from 'onnxruntime-node'
+import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
+import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
+import type { Environment } from '#shared/environments/environment.ts'
+import { promptTokens } from '#shared/environments/turn-tokens.ts'
+import type { DecoderConfig } from '#shared/model/config.ts'
+import { EMBED_TENSOR, headTensor, sliceTensors } from '#shared/model/tensor-names.ts'
+import { zeros, type Tensor, type Tensors } from '#shared/model/tensor.ts'
+import type { Tokenizer } from '#shared/model/tokenizer.ts'
+import { createRng, type Rng } from '#shared/random/rng.ts'
+import { heldOutTasks, playGreedily } from '#trainer/evaluation/greedy-success.ts'
+import type { TokenSequence } from '#trainer/learner/learner-backend.ts'
+import type { OptimizerConfig } from '#trainer/learner/optimizer-config.ts'
+import { createOrtBackend } from '#trainer/learner/ort-backend.ts'
+import { supervisedStep } from '#trainer/learner/supervised.ts'
+import { TrainedPolicy } from '#trainer/learner/trained-policy.ts'
+
+export interface WarmStartTask {
+  readonly environment: Environment
+  /** Share of the examples; the shares of all tasks sum to 1. */
+  readonly share: number
+  /** Most tokens per action. */
+  readonly maxTokens: number
+}
+
+export interface WarmStartSettings {
+  readonly config: DecoderConfig
+  readonly tokenizer: Tokenizer
+  readonly seed: number
+  /** The first one decides when to stop. */
+  readonly tasks: readonly WarmStartTask[]
+  /** Examples per step. */
+  readonly batch: number
+  readonly optimizer: OptimizerConfig
+  /** Held-out greedy success of the first task at which training ends. */
+  readonly untilSuccess: number
+  /** Steps between two measurements. */
+  readonly measureEvery: number
+  /** Held-out problems per measurement. */
+  readonly heldOut: number
+  /** @throws when they are used up */
+  readonly maxSteps: number
+}
+
+export interface TaskMeasurement {
+  readonly task: string
+  readonly success: number
+  /** Mean graded reward. */
+  readonly reward: number
+}
+
+export interface WarmStartProgress {
+  readonly step: number
+  /** Nats per answer token. */
+  readonly loss: number
+  /** Of all tasks at the end, else of the first. */
+  readonly measured: readonly TaskMeasurement[]
+}
+
+/** @returns the trained weights and the last measurement */
+export async function warmStart(
+  settings: WarmStartSettings,
+  report: (progress: WarmStartProgress) => void
+): Promise<{ readonly weights: Tensors; readonly last: WarmStartProgress }> {
+  const { config, seed, tasks, measureEvery, untilSuccess, maxSteps } = settings
+  const weights = freshWeights(config, createRng(`warm start/${seed}/weights`))
+  const backend = await createOrtBackend(config, null)
+  const policy = new TrainedPolicy(backend, config, settings.optimizer, weights, null)
+  const examples = createRng(`warm start/${seed}/examples`)
+  const measure = createMeasurement(settings)
+  try {
+    for (let step = 1; step <= maxSteps; step++) {
+      const { loss } = await supervisedStep(policy, drawBatch(settings, examples))
+      if (step % measureEvery !== 0) continue
+      const first = await measure(policy.trained, tasks[0]!)
+      const done = first.success >= untilSuccess
+      const measured = [first]
+      if (done) for (const task of tasks.slice(1)) measured.push(await measure(policy.trained, task))
+      const progress = { step, loss, measured }
+      report(progress)
+      if (done) return { weights: policy.trained, last: progress }
+    }
+  } finally {
+    await backend.dispose()
+  }
+  throw new Error(`no success of ${untilSuccess} within ${maxSteps} steps`)
+}
+
+/**
+ * Matrices are uniform with variance 1 / inputs, those that write into the residual stream smaller by √(2 · layers) (Radford
+ * et al. 2019, GPT-2, §2.3); norms are 1. Embeddings have unit variance, as in Vaswani et al. 2017 (§3.4, there by a factor √d): from
+ * smaller ones, reinforcement learning was measured to be several times slower. The head is small: it starts indifferent.
+ */
+function freshWeights(config: DecoderConfig, rng: Rng): Map<string, Tensor> {
+  return new Map(
+    sliceTensors(config).map(({ name, shape }) => {
+      const tensor = zeros(shape)
+      const bound = Math.sqrt(3) * standardDeviation(config, name, shape)
+      const stream = rng.fork(name)
+      for (let index = 0; index < tensor.data.length; index++) {
+        tensor.data[index] = name.includes('norm') ? 1 : (2 * stream.float() - 1) * bound
+      }
+      return [name, tensor]
+    })
+  )
+}
+
+function standardDeviation(config: DecoderConfig, name: string, shape: readonly number[]): number {
+  if (name === EMBED_TENSOR) return config.tiedEmbeddings ? 0.1 : 1
+  if (name === headTensor(config)) return 0.05
+  const residual = name.includes('o_proj') || name.includes('down_proj')
+  return 1 / Math.sqrt(shape[1] ?? 1) / (residual ? Math.sqrt(2 * config.layers) : 1)
+}
+
+function drawBatch({ batch, tasks, tokenizer, config }: WarmStartSettings, rng: Rng): TokenSequence[] {
+  return Array.from({ length: batch }, () => {
+    const { environment } = drawTask(tasks, rng)
+    const state = environment.start(environment.sample(rng.uint32(), 'train'))
+    const action = environment.demonstrate?.(state)
+    if (action === undefined) throw new Error(`${environment.name} has no demonstrations`)
+    const prompt = promptTokens(tokenizer, config.bosTokenId, environment.render(state))
+    return { tokens: [...prompt, ...tokenizer.encode(action), config.eosTokenIds[0]!], promptLength: prompt.length }
+  })
+}
+
+function drawTask(tasks: readonly WarmStartTask[], rng: Rng): WarmStartTask {
+  let remaining = rng.float()
+  return tasks.find(task => (remaining -= task.share) < 0) ?? tasks[0]!
+}
+
+function createMeasurement(settings: WarmStartSettings): (weights: Tensors, task: WarmStartTask) => Promise<TaskMeasurement> {
+  const { config, tokenizer, heldOut } = settings
+  const problems = new Map(settings.tasks.map(task => [task, heldOutTasks(task.environment, heldOut)]))
+  const sessionOptions = cpuSessionOptions('cpu', 2)
+  return async (weights, task) => {
+    const engine = await createOrtSliceEngine({ runtime: ort, kind: 'node', config, weights, sessionOptions })
+    try {
+      const finished = await playGreedily({ engine, tokenizer }, task.environment, problems.get(task)!, task.maxTokens)
+      const mean = (value: (one: (typeof finished)[number]) => number): number => finished.reduce((sum, one) => sum + value(one), 0) / finished.length
+      return { task: task.environment.name, success: mean(({ success }) => Number(success)), reward: mean(({ reward }) => reward) }
+    } finally {
+      await engine.release()
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/** Leases to hungry peers: oldest groups first, whoever waited longest first. */
+import { LIMITS } from '../protocol/limits.ts'
+import { admissibleGroups } from './admission.ts'
+import type { CoordinatorEffect, CoordinatorState } from './coordinator-state.ts'
+import { isFree, openGroup, type OpenSample } from './group.ts'
+import { leaseSize } from './lease-sizing.ts'
+import { activeLeases, openLease, type SampleKey } from './lease-table.ts'
+import { isExcluded, type PeerRecord } from './peer-table.ts'
+import { nextLearntAt } from './usable-versions.ts'
+
+export function grantLeases(state: CoordinatorState, nowMs: number, effects: CoordinatorEffect[]): void {
+  const busy = new Set(activeLeases(state.leases).map(lease => lease.peer))
+  const hungry = Object.values(state.peers)
+    .filter(peer => peer.wish > 0 && peer.version <= state.version && !isExcluded(peer))
+    .toSorted((a, b) => a.servedAt - b.servedAt || (a.id < b.id ? -1 : 1))
+  const active = new Set([...busy, ...hungry.map(peer => peer.id)]).size
+  for (const peer of hungry) grant(state, peer, active, nowMs, effects)
+}
+
+function grant(state: CoordinatorState, peer: PeerRecord, activePeers: number, nowMs: number, effects: CoordinatorEffect[]): void {
+  const { config } = state
+  const groups = admissibleGroups(config, nextLearntAt(state), peer.version)
+  const free = freeSamples(state, peer.id, groups)
+  const unopened = Math.max(0, groups - state.groups.length)
+  const size = leaseSize({
+    wish: peer.wish,
+    available: free.length + unopened * config.groupSize,
+    activePeers,
+    groupSize: config.groupSize,
+    most: LIMITS.rolloutsPerLease
+  })
+  if (size === 0) return
+  while (free.length < size) free.push(...openNextGroup(state))
+  const samples = firstPrompts(free.slice(0, size), LIMITS.promptsPerLease)
+  const keys = samples.map(({ key }) => key)
+  const lease = openLease(state.leases, { peer: peer.id, version: peer.version, samples: keys, deadlineMs: nowMs + config.leaseDurationMs })
+  for (const { sample } of samples) sample.lease = lease.id
+  peer.wish -= keys.length
+  peer.servedAt = lease.serial
+  state.counters.leased += keys.length
+  effects.push({ kind: 'lease_granted', peer: peer.id, lease: lease.id, version: lease.version, samples: keys, durationMs: config.leaseDurationMs })
+}
+
+interface FreeSample {
+  readonly key: SampleKey
+  readonly sample: OpenSample
+}
+
+function freeSamples(state: CoordinatorState, peer: string, groups: number): FreeSample[] {
+  return state.groups.slice(0, groups).flatMap(group =>
+    group.samples.flatMap((sample, index) =>
+      isFree(sample) && !sample.refused.some(refused => refused.peer === peer) ? [{ key: { prompt: group.prompt, index }, sample }] : []
+    )
+  )
+}
+
+function openNextGroup(state: CoordinatorState): FreeSample[] {
+  const group = openGroup(state.nextPrompt++, state.config.groupSize)
+  state.groups.push(group)
+  return group.samples.flatMap((sample, index) => (sample.kind === 'open' ? [{ key: { prompt: group.prompt, index }, sample }] : []))
+}
+
+function firstPrompts(samples: readonly FreeSample[], most: number): FreeSample[] {
+  const prompts = [...new Set(samples.map(({ key }) => key.prompt))].slice(0, most)
+  return samples.filter(({ key }) => prompts.includes(key.prompt))
+}

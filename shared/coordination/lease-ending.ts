@@ -1,0 +1,19 @@
+import type { CoordinatorEffect, CoordinatorState } from './coordinator-state.ts'
+import { deliver, type LeaseEnding, type LeaseRecord, type SampleKey } from './lease-table.ts'
+
+/** Ends a lease once and frees what it still waited for. */
+export function endLease(state: CoordinatorState, lease: LeaseRecord, ending: LeaseEnding, effects: CoordinatorEffect[]): void {
+  if (lease.ending !== null) throw new Error(`lease ${lease.id} ended twice: ${lease.ending}, then ${ending}`)
+  lease.ending = ending
+  for (const { prompt, index } of lease.outstanding) {
+    const sample = state.groups.find(group => group.prompt === prompt)?.samples[index]
+    if (sample?.kind === 'open' && sample.lease === lease.id) sample.lease = null
+  }
+  lease.outstanding = []
+  effects.push({ kind: 'lease_ended', lease: lease.id, ending })
+}
+
+/** The lease waits for this sample no longer; the last one settles it. */
+export function releaseSample(state: CoordinatorState, lease: LeaseRecord, key: SampleKey, effects: CoordinatorEffect[]): void {
+  if (lease.ending === null && deliver(lease, key)) endLease(state, lease, 'settled', effects)
+}

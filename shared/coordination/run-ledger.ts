@@ -1,0 +1,165 @@
+/**
+ * The books of a run, kept beside the coordinator's state, and the two views of them: the report and the live feed. Both
+ * are written by the same function, so a dashboard and a report file cannot disagree. Plain data; JSON is its snapshot.
+ */
+import type { PeerId, RunId } from '../protocol/identifiers.ts'
+import { LIMITS } from '../protocol/limits.ts'
+import type { PeerStatus } from '../protocol/peer-status.ts'
+import type { LearnerMetrics, RunFeed, ShownRollout } from '../protocol/run-feed.ts'
+import type { Evaluation, RunReport } from '../protocol/run-report.ts'
+import type { CoordinatorState } from './coordinator-state.ts'
+import { backlog } from './coordinator.ts'
+import { summariseLag } from './staleness.ts'
+
+export interface RunFacts {
+  readonly run: RunId
+  readonly goal: string
+  readonly mode: 'sequential' | 'async'
+  readonly stalenessBudget: number
+  readonly seed: number
+  readonly updatesPlanned: number
+}
+
+export interface LedgerPeer {
+  status: PeerStatus | null
+  present: boolean
+  /** Completion tokens received, whatever became of them. */
+  tokens: number
+  accepted: number
+  rejected: number
+}
+
+export interface RunLedger {
+  readonly facts: RunFacts
+  phase: RunFeed['phase']
+  /** Seconds that the run took in processes before this one. */
+  earlierSeconds: number
+  startedMs: number
+  learnerBusySeconds: number
+  learntTokens: number
+  before: Evaluation | null
+  after: Evaluation | null
+  metrics: LearnerMetrics[]
+  evaluations: RunFeed['evaluations']
+  peers: Record<PeerId, LedgerPeer>
+  /** Newest first. */
+  latestRollouts: ShownRollout[]
+  /** Tokens received in each of the last seconds, for the feed. */
+  recentTokens: { second: number; tokens: number }[]
+}
+
+const RATE_WINDOW_SECONDS = 10
+
+export function createRunLedger(facts: RunFacts, nowMs: number): RunLedger {
+  return {
+    facts,
+    phase: 'starting',
+    earlierSeconds: 0,
+    startedMs: nowMs,
+    learnerBusySeconds: 0,
+    learntTokens: 0,
+    before: null,
+    after: null,
+    metrics: [],
+    evaluations: [],
+    peers: {},
+    latestRollouts: [],
+    recentTokens: []
+  }
+}
+
+/** Goes on with the books of a process that ended; the time between does not count. */
+export function resumeRunLedger(ledger: RunLedger, facts: RunFacts, nowMs: number): RunLedger {
+  const peers = Object.fromEntries(Object.entries(ledger.peers).map(([id, peer]) => [id, { ...peer, present: false }]))
+  return { ...ledger, facts, peers, phase: 'starting', startedMs: nowMs, after: null, recentTokens: [] }
+}
+
+export function ledgerPeer(ledger: RunLedger, id: PeerId): LedgerPeer {
+  return (ledger.peers[id] ??= { status: null, present: true, tokens: 0, accepted: 0, rejected: 0 })
+}
+
+export function durationSeconds(ledger: RunLedger, nowMs: number): number {
+  return ledger.earlierSeconds + Math.max(0, nowMs - ledger.startedMs) / 1000
+}
+
+export function noteTokens(ledger: RunLedger, peer: PeerId, tokens: number, nowMs: number): void {
+  ledgerPeer(ledger, peer).tokens += tokens
+  const second = Math.floor(nowMs / 1000)
+  const last = ledger.recentTokens.at(-1)
+  if (last?.second === second) last.tokens += tokens
+  else ledger.recentTokens.push({ second, tokens })
+  while ((ledger.recentTokens[0]?.second ?? second) <= second - RATE_WINDOW_SECONDS) ledger.recentTokens.shift()
+}
+
+export function noteRollout(ledger: RunLedger, shown: ShownRollout): void {
+  const peer = ledgerPeer(ledger, shown.peer)
+  if (shown.outcome === 'accepted') peer.accepted++
+  if (shown.outcome === 'rejected') peer.rejected++
+  const short = { ...shown, prompt: shown.prompt.slice(0, LIMITS.textInFeed), completion: shown.completion.slice(0, LIMITS.textInFeed) }
+  ledger.latestRollouts = [short, ...ledger.latestRollouts].slice(0, LIMITS.rolloutsInFeed)
+}
+
+export function noteStep(ledger: RunLedger, metrics: LearnerMetrics, learntTokens: number): void {
+  ledger.metrics.push(metrics)
+  ledger.learnerBusySeconds += metrics.stepSeconds
+  ledger.learntTokens += learntTokens
+}
+
+/** The first one, of the base model, is the report's `before`. */
+export function noteEvaluation(ledger: RunLedger, version: number, evaluation: Evaluation): void {
+  ledger.before ??= evaluation
+  ledger.evaluations.push({ version, ...evaluation })
+}
+
+/** The report so far. */
+export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, nowMs: number): RunReport {
+  const { run, mode, stalenessBudget, seed } = ledger.facts
+  const seconds = durationSeconds(ledger, nowMs)
+  const peers = Object.entries(ledger.peers)
+  const perSecond = (amount: number): number => (seconds > 0 ? amount / seconds : 0)
+  return {
+    run,
+    mode,
+    stalenessBudget,
+    seed,
+    updates: coordinator.version,
+    durationSeconds: seconds,
+    eval: { before: ledger.before, after: ledger.after },
+    reward: ledger.metrics.map(({ reward }) => reward),
+    lag: { ...summariseLag(coordinator.lagHistogram), histogram: [...coordinator.lagHistogram] },
+    rollouts: { ...coordinator.counters, rejected: { ...coordinator.counters.rejected } },
+    throughput: {
+      generatedTokensPerSecond: perSecond(total(peers, peer => peer.tokens)),
+      learnerTokensPerSecond: perSecond(ledger.learntTokens),
+      learnerBusyFraction: Math.min(1, perSecond(ledger.learnerBusySeconds))
+    },
+    dissemination: {
+      versions: coordinator.version + 1,
+      bytesFromOrigin: total(peers, peer => peer.status?.bytesFromOrigin ?? 0),
+      bytesFromPeers: total(peers, peer => peer.status?.bytesFromPeers ?? 0)
+    },
+    peers: peers.map(([id, { status, tokens, accepted, rejected }]) => ({ id, engine: status?.engine ?? null, tokens, accepted, rejected }))
+  }
+}
+
+/** The report and what only matters while the run goes on. */
+export function buildFeed(ledger: RunLedger, coordinator: CoordinatorState, nowMs: number): RunFeed {
+  const second = Math.floor(nowMs / 1000)
+  const recent = ledger.recentTokens.filter(bucket => bucket.second > second - RATE_WINDOW_SECONDS)
+  return {
+    report: buildReport(ledger, coordinator, nowMs),
+    phase: ledger.phase,
+    updatesPlanned: ledger.facts.updatesPlanned,
+    goal: ledger.facts.goal,
+    metrics: [...ledger.metrics],
+    evaluations: [...ledger.evaluations],
+    ...backlog(coordinator),
+    tokensPerSecond: recent.reduce((sum, bucket) => sum + bucket.tokens, 0) / RATE_WINDOW_SECONDS,
+    peers: Object.entries(ledger.peers).flatMap(([id, { status, present, accepted, rejected }]) => (present && status !== null ? [{ id, status, accepted, rejected }] : [])),
+    latestRollouts: [...ledger.latestRollouts]
+  }
+}
+
+function total(peers: readonly (readonly [string, LedgerPeer])[], amount: (peer: LedgerPeer) => number): number {
+  return peers.reduce((sum, [, peer]) => sum + amount(peer), 0)
+}

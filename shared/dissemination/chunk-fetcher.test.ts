@@ -1,0 +1,243 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { sha256Hex } from '../crypto/sha256.ts'
+import { LIMITS } from '../protocol/limits.ts'
+import type { ChunkReference } from '../protocol/manifest.ts'
+import { createChunkFetcher, FETCHER_DEFAULTS, stepChunkFetcher, type ChunkFetcher, type FetchEffect, type FetchInput } from './chunk-fetcher.ts'
+
+const A = 'a'.repeat(32)
+const B = 'b'.repeat(32)
+const PIECE = LIMITS.pieceBytes
+
+function chunkOf(size: number, seed = 0): { reference: ChunkReference; bytes: Uint8Array<ArrayBuffer> } {
+  const bytes = new Uint8Array(size).map((_, index) => (index * 31 + (index >>> 8) + seed * 101) & 255)
+  return { reference: { hash: sha256Hex(bytes), size }, bytes }
+}
+
+type SupplierBehaviour =
+  | { readonly does: 'deliver' }
+  | { readonly does: 'corrupt' }
+  | { readonly does: 'cut_short' }
+  | { readonly does: 'lack' }
+  | { readonly does: 'fall_silent'; readonly afterPieces: number }
+  | { readonly does: 'leave'; readonly afterPieces: number }
+  | { readonly does: 'lose'; readonly everyNth: number }
+
+/** Plays suppliers and the origin on a virtual clock. It keeps its own account of what is outstanding. */
+function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: ReadonlyMap<string, SupplierBehaviour>, originFailures: number, latencies: readonly number[]) {
+  const fetcher = createChunkFetcher()
+  const byHash = new Map(chunks.map(chunk => [chunk.reference.hash, chunk]))
+  const due: { at: number; order: number; input: FetchInput }[] = []
+  const outstanding = new Map([...suppliers.keys()].map(peer => [peer, new Set<string>()]))
+  const served = new Map<string, number>()
+  const completed = new Map<string, Uint8Array>()
+  const refused: string[] = []
+  let [now, order, failuresLeft, maxOutstanding, originBytes, completions, askedTwice] = [0, 0, originFailures, 0, 0, 0, 0]
+
+  const later = (input: FetchInput): void => {
+    due.push({ at: now + latencies[order % latencies.length]!, order: order++, input })
+  }
+  const settle = (input: FetchInput): void => {
+    if (input.kind === 'piece_arrived') outstanding.get(input.peer)!.delete(`${input.piece.hash}/${input.piece.offset}`)
+    if (input.kind !== 'chunk_unavailable') return
+    for (const asked of outstanding.get(input.peer)!) if (asked.startsWith(input.hash)) outstanding.get(input.peer)!.delete(asked)
+  }
+  const supply = (effect: Extract<FetchEffect, { kind: 'ask_piece' }>): void => {
+    const { peer, hash, offset, length } = effect
+    const behaviour = suppliers.get(peer)!
+    if (outstanding.get(peer)!.has(`${hash}/${offset}`)) askedTwice++
+    outstanding.get(peer)!.add(`${hash}/${offset}`)
+    maxOutstanding = Math.max(maxOutstanding, outstanding.get(peer)!.size)
+    const count = (served.get(peer) ?? 0) + 1
+    served.set(peer, count)
+    const payload = byHash.get(hash)!.bytes.slice(offset, offset + length)
+    const arrive = (): void => later({ kind: 'piece_arrived', peer, piece: { hash, offset, payload } })
+    switch (behaviour.does) {
+      case 'deliver':
+        return arrive()
+      case 'corrupt':
+        payload[0]! ^= 1
+        return arrive()
+      case 'cut_short':
+        return later({ kind: 'piece_arrived', peer, piece: { hash, offset, payload: payload.subarray(1) } })
+      case 'lack':
+        return later({ kind: 'chunk_unavailable', peer, hash })
+      case 'fall_silent':
+        return count <= behaviour.afterPieces ? arrive() : undefined
+      case 'leave':
+        if (count <= behaviour.afterPieces) return arrive()
+        return count === behaviour.afterPieces + 1 ? later({ kind: 'link_down', peer }) : undefined
+      case 'lose':
+        return count % behaviour.everyNth === 0 ? undefined : arrive()
+    }
+  }
+  const carryOut = (effects: readonly FetchEffect[]): void => {
+    for (const effect of effects) {
+      if (effect.kind === 'ask_piece') supply(effect)
+      if (effect.kind === 'wake_at') due.push({ at: effect.at, order: order++, input: { kind: 'time_passed' } })
+      if (effect.kind === 'refuse_chunk') refused.push(effect.peer)
+      if (effect.kind === 'chunk_complete') {
+        completions++
+        completed.set(effect.hash, effect.bytes)
+      }
+      if (effect.kind === 'ask_origin') {
+        const { bytes } = byHash.get(effect.hash)!
+        originBytes += bytes.byteLength - effect.offset
+        // It fails in turn by answering wrong bytes, too few of them, and not at all.
+        const wrong: FetchInput[] = [
+          { kind: 'origin_answered', hash: effect.hash, bytes: bytes.slice(effect.offset).map(byte => byte ^ 1) },
+          { kind: 'origin_answered', hash: effect.hash, bytes: bytes.slice(effect.offset + 1) },
+          { kind: 'origin_failed', hash: effect.hash }
+        ]
+        later(failuresLeft-- > 0 ? wrong[failuresLeft % 3]! : { kind: 'origin_answered', hash: effect.hash, bytes: bytes.slice(effect.offset) })
+      }
+    }
+  }
+  const play = (input: FetchInput): void => carryOut(stepChunkFetcher(fetcher, input, { now }))
+
+  return {
+    fetcher,
+    completed,
+    refused,
+    now: () => now,
+    maxOutstanding: () => maxOutstanding,
+    originBytes: () => originBytes,
+    completions: () => completions,
+    askedTwice: () => askedTwice,
+    play,
+    untilComplete(limitMs: number): void {
+      while (completed.size < chunks.length && due.length > 0 && now <= limitMs) {
+        due.sort((left, right) => left.at - right.at || left.order - right.order)
+        const event = due.shift()!
+        now = Math.max(now, event.at)
+        settle(event.input)
+        play(event.input)
+      }
+    }
+  }
+}
+
+const behaviour: fc.Arbitrary<SupplierBehaviour> = fc.oneof(
+  fc.constantFrom<SupplierBehaviour>({ does: 'deliver' }, { does: 'corrupt' }, { does: 'cut_short' }, { does: 'lack' }),
+  fc.record({ does: fc.constant('fall_silent' as const), afterPieces: fc.nat(40) }),
+  fc.record({ does: fc.constant('leave' as const), afterPieces: fc.nat(40) }),
+  fc.record({ does: fc.constant('lose' as const), everyNth: fc.integer({ min: 2, max: 20 }) })
+)
+
+test('whatever suppliers do, every chunk completes, correct and once, and no credit is exceeded', () => {
+  const sizes = fc.array(fc.constantFrom(1, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE + 7, LIMITS.adapterChunkBytes), { minLength: 1, maxLength: 6 })
+  fc.assert(
+    fc.property(sizes, fc.array(behaviour, { maxLength: 4 }), fc.nat(5), fc.array(fc.integer({ min: 0, max: 700 }), { minLength: 1, maxLength: 20 }), (sizes, behaviours, originFailures, latencies) => {
+      const chunks = sizes.map((size, index) => chunkOf(size, index))
+      const suppliers = new Map(behaviours.map((does, index) => [String(index).repeat(32), does]))
+      const testbed = createTestbed(chunks, suppliers, originFailures, latencies)
+      for (const peer of suppliers.keys()) testbed.play({ kind: 'link_up', peer })
+      testbed.play({ kind: 'chunks_wanted', chunks: chunks.map(chunk => chunk.reference), suppliers: [...suppliers.keys()] })
+      testbed.untilComplete(120_000)
+      expect(new Set(testbed.completed.keys())).toEqual(new Set(chunks.map(chunk => chunk.reference.hash)))
+      expect(testbed.completions()).toBe(chunks.length)
+      for (const { reference, bytes } of chunks) expect(Buffer.compare(testbed.completed.get(reference.hash)!, bytes)).toBe(0)
+      expect(testbed.maxOutstanding()).toBeLessThanOrEqual(FETCHER_DEFAULTS.credit)
+      expect(testbed.askedTwice()).toBe(0)
+      const honest = [...suppliers].filter(([, { does }]) => does !== 'corrupt' && does !== 'cut_short').map(([peer]) => peer)
+      for (const peer of honest) expect(testbed.refused).not.toContain(peer)
+    }),
+    { numRuns: 150, endOnFailure: true }
+  )
+})
+
+describe('with honest suppliers', () => {
+  test('the origin is asked for nothing and nothing is fetched twice', () => {
+    const chunks = Array.from({ length: 8 }, (_, index) => chunkOf(LIMITS.adapterChunkBytes, index))
+    const testbed = createTestbed(chunks, new Map([[A, { does: 'deliver' }], [B, { does: 'deliver' }]]), 0, [20])
+    for (const peer of [A, B]) testbed.play({ kind: 'link_up', peer })
+    testbed.play({ kind: 'chunks_wanted', chunks: chunks.map(chunk => chunk.reference), suppliers: [A, B] })
+    testbed.untilComplete(10_000)
+    expect(testbed.completed.size).toBe(8)
+    expect(testbed.fetcher.received).toEqual({ fromOrigin: 0, fromPeers: 8 * LIMITS.adapterChunkBytes, discarded: 0 })
+    expect(testbed.maxOutstanding()).toBe(8)
+    // Two suppliers in parallel: 136 pieces at 2 × 8 per 20 ms.
+    expect(testbed.now()).toBeLessThanOrEqual(200)
+  })
+
+  test('a link that comes up in time is waited for', () => {
+    const chunk = chunkOf(PIECE)
+    const testbed = createTestbed([chunk], new Map([[A, { does: 'deliver' }]]), 0, [20])
+    testbed.play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] })
+    expect(testbed.originBytes()).toBe(0)
+    testbed.play({ kind: 'link_up', peer: A })
+    testbed.untilComplete(1000)
+    expect(testbed.fetcher.received).toMatchObject({ fromOrigin: 0, fromPeers: PIECE })
+  })
+})
+
+test('a supplier that falls silent costs one stall; the origin sends only what is missing', () => {
+  const chunk = chunkOf(LIMITS.adapterChunkBytes)
+  const testbed = createTestbed([chunk], new Map([[A, { does: 'fall_silent', afterPieces: 10 }]]), 0, [20])
+  testbed.play({ kind: 'link_up', peer: A })
+  testbed.play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] })
+  testbed.untilComplete(60_000)
+  expect(testbed.completed.size).toBe(1)
+  expect(testbed.now()).toBeLessThanOrEqual(FETCHER_DEFAULTS.stallMs + FETCHER_DEFAULTS.tickMs + 100)
+  expect(testbed.originBytes()).toBe(LIMITS.adapterChunkBytes - 10 * PIECE)
+})
+
+test('a chunk stalls once at most, however many of its suppliers are silent', () => {
+  const chunk = chunkOf(LIMITS.adapterChunkBytes)
+  const testbed = createTestbed([chunk], new Map([A, B].map(peer => [peer, { does: 'fall_silent', afterPieces: 0 }])), 0, [20])
+  for (const peer of [A, B]) testbed.play({ kind: 'link_up', peer })
+  testbed.play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A, B] })
+  testbed.untilComplete(60_000)
+  expect(testbed.completed.size).toBe(1)
+  expect(testbed.now()).toBeLessThanOrEqual(FETCHER_DEFAULTS.stallMs + FETCHER_DEFAULTS.tickMs + 20)
+})
+
+test('a link that never comes up, or no supplier at all: the origin', () => {
+  for (const suppliers of [[A], []]) {
+    const chunk = chunkOf(PIECE)
+    const testbed = createTestbed([chunk], new Map(), 0, [20])
+    testbed.play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers })
+    testbed.untilComplete(60_000)
+    expect(testbed.completed.size).toBe(1)
+    expect(testbed.now()).toBe(suppliers.length === 0 ? 20 : FETCHER_DEFAULTS.stallMs + 20)
+  }
+})
+
+test('three corrupted chunks ban a peer, and its next link is closed at once', () => {
+  const chunks = [1, 2, 3, 4].map(seed => chunkOf(PIECE, seed))
+  const testbed = createTestbed(chunks, new Map([[A, { does: 'corrupt' }]]), 0, [20])
+  testbed.play({ kind: 'link_up', peer: A })
+  testbed.play({ kind: 'chunks_wanted', chunks: chunks.map(chunk => chunk.reference), suppliers: [A] })
+  testbed.untilComplete(60_000)
+  expect(testbed.completed.size).toBe(4)
+  expect(testbed.refused).toEqual([A, A, A])
+  expect(stepChunkFetcher(testbed.fetcher, { kind: 'link_up', peer: A }, { now: 0 })).toEqual([{ kind: 'ban_peer', peer: A }])
+})
+
+test('pieces that were not asked for are refused and never become a chunk', () => {
+  const chunk = chunkOf(PIECE)
+  const fetcher = createChunkFetcher()
+  const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0 })
+  play({ kind: 'link_up', peer: A })
+  play({ kind: 'link_up', peer: B })
+  play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] })
+  const piece = { hash: chunk.reference.hash, offset: 0, payload: chunk.bytes }
+  expect(play({ kind: 'piece_arrived', peer: B, piece })).toContainEqual({ kind: 'refuse_chunk', peer: B, hash: piece.hash, code: 'malformed' })
+  expect(play({ kind: 'piece_arrived', peer: A, piece: { ...piece, hash: 'f'.repeat(64) } })).toContainEqual({ kind: 'refuse_chunk', peer: A, hash: 'f'.repeat(64), code: 'malformed' })
+  expect(play({ kind: 'piece_arrived', peer: A, piece })).toEqual([{ kind: 'chunk_complete', hash: piece.hash, bytes: chunk.bytes }])
+})
+
+test('what is no longer wanted is not asked for again, and late pieces of it are nobody’s fault', () => {
+  const chunk = chunkOf(12 * PIECE)
+  const fetcher: ChunkFetcher = createChunkFetcher()
+  const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0 })
+  play({ kind: 'link_up', peer: A })
+  expect(play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] }).filter(effect => effect.kind === 'ask_piece')).toHaveLength(8)
+  play({ kind: 'chunks_unwanted', hashes: [chunk.reference.hash] })
+  expect(play({ kind: 'piece_arrived', peer: A, piece: { hash: chunk.reference.hash, offset: 0, payload: chunk.bytes.slice(0, PIECE) } })).toEqual([])
+  // Wanted again while seven pieces are still on their way: only the others are asked for.
+  const asked = play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] }).filter(effect => effect.kind === 'ask_piece')
+  expect(asked.map(effect => effect.offset)).toEqual([0])
+  const next = play({ kind: 'piece_arrived', peer: A, piece: { hash: chunk.reference.hash, offset: PIECE, payload: chunk.bytes.slice(PIECE, 2 * PIECE) } })
+  expect(next).toMatchObject([{ kind: 'ask_piece', offset: 8 * PIECE }])
+})

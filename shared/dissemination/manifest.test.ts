@@ -1,0 +1,112 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { signingKeyFrom } from '../crypto/signature.ts'
+import { manifest as manifestSchema, type Manifest, type ManifestBody } from '../protocol/manifest.ts'
+import { decode } from '../protocol/schema.ts'
+import type { Tensor } from '../model/tensor.ts'
+import { checkManifest, chunksOf, cutPolicy, manifestHash, signManifest } from './manifest.ts'
+import { assembleGroup, groupTensors } from './tensor-groups.ts'
+
+const key = signingKeyFrom(new Uint8Array(32).fill(1))
+
+function tensor(shape: readonly number[], first = 0): Tensor {
+  const data = new Float32Array(shape.reduce((product, size) => product * size, 1))
+  return { shape, data: data.map((_, index) => first + index) }
+}
+
+const adapter = new Map([
+  ['model.layers.0.self_attn.q_proj.lora_A.weight', tensor([8, 64])],
+  ['model.layers.1.self_attn.q_proj.lora_A.weight', tensor([300, 512], 3)],
+  ['model.layers.1.self_attn.q_proj.lora_B.weight', tensor([64, 8], 7)]
+])
+
+function adapterVersion(): { manifest: Manifest; chunks: ReadonlyMap<string, Uint8Array<ArrayBuffer>> } {
+  const { body, chunks } = cutPolicy({ run: 'r', version: 3, parent: 0, kind: 'lora', groups: groupTensors(adapter) })
+  return { manifest: signManifest(body, key), chunks }
+}
+
+test('tensors are filed under the group that their name belongs to', () => {
+  const names = ['model.embed_tokens.weight', 'model.layers.0.input_layernorm.weight', 'model.layers.12.mlp.up_proj.weight', 'model.norm.weight', 'lm_head.weight']
+  const groups = groupTensors(new Map([...names, ...adapter.keys()].map(name => [name, tensor([1])])))
+  expect(groups.map(group => [group.name, group.tensors.size])).toEqual([['embed', 1], ['layer.0', 1], ['layer.12', 1], ['head', 2], ['adapter.0', 1], ['adapter.1', 2]])
+  expect(() => groupTensors(new Map([['rotary.weight', tensor([1])]]))).toThrow('"rotary.weight" belongs to no group')
+})
+
+test('what is cut, sent as JSON, checked and assembled is what was published', () => {
+  const { manifest, chunks } = adapterVersion()
+  const decoded = decode(manifestSchema, JSON.parse(JSON.stringify(manifest)))
+  if (decoded.kind !== 'ok') throw new Error(decoded.path)
+  expect(checkManifest(decoded.value, key.publicKey, undefined)).toEqual({ kind: 'ok' })
+  expect(manifestHash(decoded.value)).toBe(manifestHash(manifest))
+  const assembled = new Map(decoded.value.groups.flatMap(group => [...assembleGroup(group, group.chunks.map(chunk => chunks.get(chunk.hash)!))]))
+  expect(assembled).toEqual(adapter)
+  expect(chunksOf(manifest).map(chunk => chunk.size)).toEqual([2048, 262_144, 262_144, 92_160])
+})
+
+test('a group of one aligned chunk is not copied; an unaligned one is', () => {
+  const { manifest, chunks } = adapterVersion()
+  const [first] = manifest.groups
+  const bytes = chunks.get(first!.chunks[0]!.hash)!
+  expect([...assembleGroup(first!, [bytes]).values()][0]!.data.buffer).toBe(bytes.buffer)
+  const shifted = new Uint8Array(bytes.byteLength + 1).subarray(1)
+  shifted.set(bytes)
+  expect(assembleGroup(first!, [shifted])).toEqual(assembleGroup(first!, [bytes]))
+})
+
+test('chunks of other sizes than the manifest says are a bug', () => {
+  const { manifest } = adapterVersion()
+  expect(() => assembleGroup(manifest.groups[0]!, [new Uint8Array(2044)])).toThrow('[2044] bytes where the manifest says [2048]')
+  expect(() => assembleGroup(manifest.groups[0]!, [])).toThrow('chunks of [] bytes')
+})
+
+test('full tensors of any shapes survive, whatever the chunk borders', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 700 }), fc.integer({ min: 1, max: 700 })), { minLength: 1, maxLength: 4 }), shapes => {
+      const tensors = new Map(shapes.map((shape, index) => [`model.layers.${index % 2}.t${index}`, tensor(shape, index)]))
+      const { body, chunks } = cutPolicy({ run: 'r', version: 0, parent: null, kind: 'full', groups: groupTensors(tensors) })
+      expect(checkManifest(signManifest(body, key), key.publicKey, 0)).toEqual({ kind: 'ok' })
+      const assembled = new Map(body.groups.flatMap(group => [...assembleGroup(group, group.chunks.map(chunk => chunks.get(chunk.hash)!))]))
+      for (const [name, { shape, data }] of tensors) {
+        expect(assembled.get(name)!.shape).toEqual(shape)
+        expect(Buffer.from(assembled.get(name)!.data.buffer, assembled.get(name)!.data.byteOffset, data.byteLength).equals(Buffer.from(data.buffer))).toBe(true)
+      }
+    }),
+    { numRuns: 30 }
+  )
+})
+
+describe('refusals', () => {
+  const { manifest } = adapterVersion()
+  const resigned = (change: Partial<ManifestBody>): Manifest => {
+    const { signature: _, ...body } = manifest
+    return signManifest({ ...body, ...change }, key)
+  }
+  const [small, large] = manifest.groups as [Manifest['groups'][number], Manifest['groups'][number]]
+
+  test('a signature by another key, or over another body', () => {
+    expect(checkManifest(manifest, signingKeyFrom(new Uint8Array(32).fill(2)).publicKey, undefined)).toMatchObject({ code: 'bad_signature' })
+    expect(checkManifest({ ...manifest, version: 4 }, key.publicKey, undefined)).toMatchObject({ code: 'bad_signature' })
+    expect(checkManifest({ ...manifest, run: 'other' }, key.publicKey, undefined)).toMatchObject({ code: 'bad_signature' })
+  })
+
+  test('an older version than the newest seen; the same one again is fine', () => {
+    expect(checkManifest(manifest, key.publicKey, 4)).toMatchObject({ code: 'stale_version', detail: 'version 3 after version 4' })
+    expect(checkManifest(manifest, key.publicKey, 3)).toEqual({ kind: 'ok' })
+  })
+
+  test.each<[string, Partial<ManifestBody>, string]>([
+    ['chunks that do not fill the tensors', { groups: [{ ...small, tensors: [{ name: 'a', shape: [8, 63] }] }] }, 'chunks of 2048 bytes for tensors of 2016'],
+    ['a chunk above the limit of its kind', { groups: [{ ...small, tensors: [{ name: 'a', shape: [65_537] }], chunks: [{ hash: 'a'.repeat(64), size: 262_148 }] }] }, 'more than 262144'],
+    ['one chunk with two sizes', { groups: [small, { ...large, chunks: [{ hash: small.chunks[0]!.hash, size: 4 }] }] }, 'with two sizes'],
+    ['a group twice', { groups: [small, small] }, 'group adapter.0 twice'],
+    ['a tensor twice', { groups: [small, { ...small, name: 'adapter.1' }] }, 'twice'],
+    ['base weights in an adapter', { groups: [{ ...small, name: 'layer.0' }] }, 'group layer.0 in a lora version'],
+    ['an adapter without a parent', { parent: null }, 'older version as its parent'],
+    ['an adapter of itself', { parent: 3 }, 'older version as its parent'],
+    ['a full version with a parent', { kind: 'full' }, 'has no parent']
+  ])('%s', (_, change, detail) => {
+    const answer = checkManifest(resigned(change), key.publicKey, undefined)
+    expect(answer).toMatchObject({ code: 'malformed' })
+    expect(answer).toHaveProperty('detail', expect.stringContaining(detail))
+  })
+})

@@ -1,0 +1,241 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { describedRun, emptyFeed, peerName, publishedVersion, RUN, secretOf, WAITING, type PublishedVersion } from '../testing/swarm-fixtures.ts'
+import { signingKeyFrom } from '../crypto/signature.ts'
+import { PROTOCOL_VERSION } from '../protocol/version.ts'
+import { LIMITS } from '../protocol/limits.ts'
+import { chunksOf, manifestHash } from './manifest.ts'
+import { stepSwarmDirectory, type DirectoryInput } from './swarm-directory.ts'
+import { createSwarmDirectory, type DirectoryEffect } from './swarm-state.ts'
+
+/** A directory, and pages and trainers that say one thing after the other. Connections are named as their peers unless told otherwise. */
+function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
+  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun })
+  const step = (input: DirectoryInput): DirectoryEffect[] => stepSwarmDirectory(directory, input)
+  const publish = (version: PublishedVersion, connection = 'trainer', missing: boolean = false): DirectoryEffect[] =>
+    step({ kind: 'policy_published', connection, message: { manifest: version.manifest }, missing: missing ? chunksOf(version.manifest) : [] })
+  return {
+    directory,
+    step,
+    publish,
+    open(connection = 'trainer', change: Parameters<typeof describedRun>[0] = {}): DirectoryEffect[] {
+      step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' } })
+      return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change) } })
+    },
+    connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' } }),
+    join(index: number, { connection = peerName(index), secret = secretOf(peerName(index)), protocol = PROTOCOL_VERSION } = {}): DirectoryEffect[] {
+      if (!directory.connections.has(connection)) step({ kind: 'connected', connection, handshake: { role: 'volunteer' } })
+      return step({ kind: 'join', connection, message: { protocol, peer: peerName(index), secret } })
+    },
+    hold: (index: number, { manifest }: PublishedVersion): DirectoryEffect[] =>
+      step({ kind: 'version_held', connection: peerName(index), message: { run: manifest.run, version: manifest.version, manifestHash: manifestHash(manifest) } })
+  }
+}
+
+const answers = (effects: readonly DirectoryEffect[]): object[] => effects.flatMap(effect => (effect.kind === 'answer' ? [effect.answer] : []))
+const told = (effects: readonly DirectoryEffect[], event: string): unknown[][] =>
+  effects.flatMap(effect => (effect.kind === 'tell' && effect.event === event ? [[effect.to, effect.payload]] : []))
+
+const base = publishedVersion(0)
+const first = publishedVersion(1)
+
+describe('joining', () => {
+  test('is refused until there is a run with a model, and then possible for every page that waits', () => {
+    const testbed = createTestbed()
+    expect(answers(testbed.join(1))).toMatchObject([{ code: 'unknown_run' }])
+    testbed.open()
+    expect(answers(testbed.join(1))).toMatchObject([{ code: 'no_trainer' }])
+    expect(told(testbed.publish(base), 'run_described')).toEqual([[peerName(1), describedRun()]])
+    expect(answers(testbed.join(1))).toMatchObject([{ kind: 'welcome', base: { manifest: base.manifest, suppliers: [] }, newest: { manifest: base.manifest } }])
+  })
+
+  test('a page that comes later sees the run and its last feed before it joins', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    testbed.step({ kind: 'run_feed', connection: 'trainer', message: { run: RUN, feed: emptyFeed(3) } })
+    const effects = testbed.connect('page')
+    expect(told(effects, 'run_described')).toEqual([['page', describedRun()]])
+    expect(told(effects, 'run_feed')).toEqual([['page', emptyFeed(3)]])
+  })
+
+  test('another protocol, another run and another’s name are refused', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    testbed.join(1)
+    expect(answers(testbed.join(2, { protocol: PROTOCOL_VERSION + 1 }))).toMatchObject([{ code: 'unsupported_protocol' }])
+    expect(answers(testbed.join(1, { connection: 'thief', secret: 'f'.repeat(64) }))).toMatchObject([{ code: 'peer_id_taken' }])
+    testbed.step({ kind: 'disconnected', connection: peerName(1) })
+    expect(answers(testbed.join(1, { connection: 'thief', secret: 'f'.repeat(64) }))).toMatchObject([{ code: 'peer_id_taken' }])
+    const elsewhere = testbed.step({ kind: 'join', connection: 'thief', message: { protocol: PROTOCOL_VERSION, run: 'other', peer: peerName(3), secret: 'f'.repeat(64) } })
+    expect(answers(elsewhere)).toMatchObject([{ code: 'unknown_run' }])
+  })
+
+  test('the same page on a new socket replaces its old one', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    testbed.join(1)
+    const effects = testbed.join(1, { connection: 'again' })
+    expect(effects).toContainEqual({ kind: 'close', connection: peerName(1) })
+    expect(answers(effects)).toMatchObject([{ kind: 'welcome' }])
+    testbed.step({ kind: 'disconnected', connection: peerName(1) })
+    expect([...testbed.directory.runs.get(RUN)!.peers.keys()]).toEqual([peerName(1)])
+  })
+
+  test('a newcomer is introduced to at most four peers and initiates; signals pass between the introduced only', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (let index = 1; index <= 6; index++) testbed.join(index)
+    const introductions = told(testbed.join(7), 'introduction')
+    const initiated = introductions.filter(([to]) => to === peerName(7)).map(([, payload]) => payload as { peer: string })
+    expect(initiated).toHaveLength(4)
+    expect(introductions).toHaveLength(8)
+    const [friend] = initiated
+    expect(told(testbed.step({ kind: 'signal', connection: peerName(7), message: { to: friend!.peer, data: 'offer' } }), 'signal')).toEqual([[friend!.peer, { from: peerName(7), data: 'offer' }]])
+    const stranger = [1, 2, 3, 4, 5, 6].map(peerName).find(peer => initiated.every(({ peer: known }) => known !== peer))!
+    expect(testbed.step({ kind: 'signal', connection: peerName(7), message: { to: stranger, data: 'offer' } })).toMatchObject([{ kind: 'refuse', refusal: { code: 'unknown_peer' } }])
+    // A lost link brings another introduction, never to the one that was lost.
+    const replacement = told(testbed.step({ kind: 'link_lost', connection: peerName(7), message: { peer: friend!.peer } }), 'introduction')
+    expect(replacement).toContainEqual([peerName(7), { peer: stranger, initiator: true }])
+    expect(testbed.directory.runs.get(RUN)!.peers.get(peerName(7))!.links).not.toContain(friend!.peer)
+  })
+
+  test('who leaves is gone for its links and for the trainer', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    testbed.join(1)
+    testbed.join(2)
+    const effects = testbed.step({ kind: 'disconnected', connection: peerName(1) })
+    expect(told(effects, 'peer_gone')).toEqual([[peerName(2), { peer: peerName(1) }]])
+    expect(told(effects, 'peer_left')).toEqual([['trainer', { run: RUN, peer: peerName(1) }]])
+  })
+})
+
+describe('publishing', () => {
+  test('names what is missing, announces when all is there, and relays from holders', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    const lacking = testbed.publish(base, 'trainer', true)
+    expect(lacking).toContainEqual({ kind: 'expect_chunks', run: RUN, chunks: chunksOf(base.manifest) })
+    expect(answers(lacking)).toEqual([{ kind: 'chunks_missing', hashes: [...base.chunks.keys()] }])
+    expect(answers(testbed.publish(base))).toEqual([{ kind: 'announced' }])
+    testbed.join(1)
+    testbed.hold(1, base)
+    expect(answers(testbed.join(2))).toMatchObject([{ kind: 'welcome', base: { suppliers: [peerName(1)] } }])
+    expect(told(testbed.publish(first), 'policy_announced')).toEqual([
+      [peerName(1), { manifest: first.manifest, suppliers: [] }],
+      [peerName(2), { manifest: first.manifest, suppliers: [peerName(1)] }]
+    ])
+    expect(told(testbed.publish(first), 'policy_announced')).toEqual([])
+  })
+
+  test('keeps the base and the newest S + 2 versions', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    const versions = [0, 1, 2, 3, 4].map(version => publishedVersion(version))
+    const retained = versions.map(version => testbed.publish(version)).at(-1)!
+    const kept = [0, 2, 3, 4].flatMap(version => chunksOf(versions[version]!.manifest).map(chunk => chunk.hash))
+    expect(retained.flatMap(effect => (effect.kind === 'retain_chunks' ? effect.chunks.map(chunk => chunk.hash) : [])).toSorted()).toEqual(kept.toSorted())
+  })
+
+  test('refuses what is not the trainer’s to publish, out of order, forged or too large', () => {
+    const testbed = createTestbed(base.manifest.groups[0]!.chunks[0]!.size * 2)
+    testbed.open()
+    expect(answers(testbed.publish(first))).toMatchObject([{ code: 'malformed', detail: 'version 1 before the base model, version 0' }])
+    testbed.publish(base)
+    testbed.connect('page')
+    expect(answers(testbed.publish(first, 'page'))).toMatchObject([{ code: 'unknown_run' }])
+    expect(answers(testbed.publish(publishedVersion(1, { key: signingKeyFrom(new Uint8Array(32)) })))).toMatchObject([{ code: 'bad_signature' }])
+    expect(answers(testbed.publish(publishedVersion(1, { floats: 2048 })))).toMatchObject([{ code: 'storage_full' }])
+    testbed.publish(first)
+    expect(answers(testbed.publish(publishedVersion(0, { content: 5, floats: 64 })))).toMatchObject([{ code: 'stale_version' }])
+    expect(answers(testbed.open('rival', { publicKey: 'a'.repeat(64) }))).toMatchObject([{ code: 'run_taken' }])
+  })
+
+  test('a returning trainer finds its peers and their wishes, and may have resumed from an older version', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    for (const version of [base, first, publishedVersion(2)]) testbed.publish(version)
+    testbed.join(1)
+    testbed.step({ kind: 'work_wanted', connection: peerName(1), message: { run: RUN, version: 2, rollouts: 8 } })
+    testbed.step({ kind: 'peer_status', connection: peerName(1), message: WAITING })
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    const submission = testbed.step({ kind: 'rollouts_submitted', connection: peerName(1), message: { run: RUN, lease: 'l', rollouts: [] } })
+    expect(answers(submission)).toMatchObject([{ code: 'no_trainer' }])
+
+    const reopened = testbed.open('trainer again')
+    expect(reopened.filter(effect => effect.kind === 'tell' && effect.to === 'trainer again')).toMatchObject([
+      { event: 'peer_joined' },
+      { event: 'peer_status', payload: { status: WAITING } },
+      { event: 'work_wanted', payload: { peer: peerName(1), rollouts: 8 } }
+    ])
+    expect(told(testbed.publish(base, 'trainer again'), 'policy_announced')).toEqual([])
+    const other = publishedVersion(1, { content: 77 })
+    expect(told(testbed.publish(other, 'trainer again'), 'policy_announced')).toEqual([[peerName(1), { manifest: other.manifest, suppliers: [] }]])
+    expect(answers(testbed.join(2))).toMatchObject([{ newest: { manifest: other.manifest } }])
+  })
+})
+
+test('leases reach their peer, submissions their trainer, feeds everybody who watches the run', () => {
+  const testbed = createTestbed()
+  testbed.open()
+  testbed.publish(base)
+  testbed.join(1)
+  testbed.connect('page')
+  const lease = { id: 'l1', run: RUN, version: 0, manifestHash: manifestHash(base.manifest), prompts: [], maxTokens: 4, durationMs: 1000 }
+  expect(told(testbed.step({ kind: 'lease_granted', connection: 'trainer', message: { peer: peerName(1), lease } }), 'lease_granted')).toEqual([[peerName(1), lease]])
+  expect(testbed.step({ kind: 'lease_granted', connection: 'trainer', message: { peer: peerName(2), lease } })).toMatchObject([{ refusal: { code: 'unknown_peer' } }])
+  expect(testbed.step({ kind: 'lease_granted', connection: 'page', message: { peer: peerName(1), lease } })).toMatchObject([{ refusal: { code: 'unknown_peer' } }])
+  const submission = { run: RUN, lease: 'l1', rollouts: [] }
+  expect(testbed.step({ kind: 'rollouts_submitted', connection: peerName(1), message: submission })).toEqual([
+    { kind: 'forward_submission', to: 'trainer', request: { peer: peerName(1), submission } }
+  ])
+  expect(answers(testbed.step({ kind: 'rollouts_submitted', connection: 'page', message: submission }))).toMatchObject([{ code: 'not_joined' }])
+  expect(testbed.step({ kind: 'peer_status', connection: 'page', message: WAITING })).toMatchObject([{ refusal: { code: 'not_joined' } }])
+  const shown = testbed.step({ kind: 'run_feed', connection: 'trainer', message: { run: RUN, feed: emptyFeed() } })
+  expect(told(shown, 'run_feed').map(([to]) => to)).toEqual([peerName(1), 'page'])
+  expect(testbed.step({ kind: 'run_feed', connection: 'page', message: { run: RUN, feed: emptyFeed() } })).toMatchObject([{ refusal: { code: 'unknown_run' } }])
+})
+
+const action = fc.oneof(
+  fc.record({ do: fc.constantFrom('join', 'disconnect', 'leave', 'hold', 'lose', 'lose', 'publish', 'reopen', 'wish'), who: fc.nat(4), whom: fc.nat(4) }),
+  fc.record({ do: fc.constant('join'), who: fc.nat(15), whom: fc.nat(15) })
+)
+
+test('whatever happens, links are symmetric, within bounds and among those present, and every asked input has one answer', () => {
+  fc.assert(
+    fc.property(fc.array(action, { maxLength: 60, size: 'max' }), actions => {
+      const testbed = createTestbed()
+      let version = 0
+      testbed.open()
+      testbed.publish(base)
+      for (const { do: what, who, whom } of actions) {
+        const connection = peerName(who)
+        let effects: DirectoryEffect[] = []
+        if (what === 'join') effects = testbed.join(who)
+        if (what === 'disconnect') effects = testbed.step({ kind: 'disconnected', connection })
+        if (what === 'leave') effects = testbed.step({ kind: 'leave', connection })
+        if (what === 'hold') effects = testbed.hold(who, base)
+        if (what === 'lose') effects = testbed.step({ kind: 'link_lost', connection, message: { peer: peerName(whom) } })
+        if (what === 'wish') effects = testbed.step({ kind: 'work_wanted', connection, message: { run: RUN, version: 0, rollouts: whom } })
+        if (what === 'publish') effects = testbed.publish(publishedVersion(++version, { floats: 4 }))
+        if (what === 'reopen') effects = testbed.open()
+        expect(answers(effects)).toHaveLength(what === 'join' || what === 'publish' || what === 'reopen' ? 1 : 0)
+        const { peers } = testbed.directory.runs.get(RUN)!
+        const unsound = [...peers.values()].filter(
+          peer =>
+            testbed.directory.connections.get(peer.connection)?.peer !== peer ||
+            peer.links.size > LIMITS.linksPerPeer ||
+            [...peer.links].some(linked => peers.get(linked)?.links.has(peer.id) !== true)
+        )
+        expect(unsound).toEqual([])
+        expect(effects.filter(effect => effect.kind === 'tell' && !testbed.directory.connections.has(effect.to))).toEqual([])
+      }
+    }),
+    { numRuns: 80 }
+  )
+})

@@ -1,0 +1,90 @@
+/** Opening a run and announcing its versions. */
+import type { PolicyVersion } from '../protocol/identifiers.ts'
+import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
+import { refuse, type Refusal } from '../protocol/refusal.ts'
+import type { RunOpened } from '../protocol/trainer-messages.ts'
+import { PROTOCOL_VERSION } from '../protocol/version.ts'
+import { checkManifest, chunksOf, manifestHash } from './manifest.ts'
+import { planRelay } from './swarm-membership.ts'
+import { describeRun, newestPolicy, watchersOf, type AnnouncedPolicy, type DirectoryAnswer, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmRun } from './swarm-state.ts'
+
+/** Announcements remembered per peer, so that a trainer that returns does not make everybody fetch again. */
+const ANNOUNCEMENTS_REMEMBERED = 64
+
+/** A trainer that returns, known by the run's key, publishes again: the base, then its newest version. Peers stay, and so do versions up to that one. */
+export function openRun(directory: SwarmDirectory, connection: DirectoryConnection, { protocol, description }: RunOpened): DirectoryEffect[] {
+  if (protocol !== PROTOCOL_VERSION) return [answer(refuse('unsupported_protocol', `this server speaks protocol ${PROTOCOL_VERSION}, the trainer ${protocol}`))]
+  const known = directory.runs.get(description.run)
+  if (known !== undefined && known.description.publicKey !== description.publicKey) {
+    return [answer(refuse('run_taken', `run ${description.run} is open here with another key: choose another run id`))]
+  }
+  const run: SwarmRun = known ?? { description, trainer: undefined, unconfirmed: false, policies: new Map(), peers: new Map(), secrets: new Map(), feed: undefined }
+  directory.runs.set(description.run, run)
+  run.description = description
+  if (run.trainer !== connection.id) run.unconfirmed = true
+  run.trainer = connection.id
+  const effects = [answer({ kind: 'run_open' }), ...describeRun(run, watchersOf(directory, description.run))]
+  for (const peer of run.peers.values()) {
+    const ofPeer = { run: peer.run, peer: peer.id }
+    effects.push({ kind: 'tell', to: connection.id, event: 'peer_joined', payload: ofPeer })
+    if (peer.status !== undefined) effects.push({ kind: 'tell', to: connection.id, event: 'peer_status', payload: { ...ofPeer, status: peer.status } })
+    if (peer.wish !== undefined) effects.push({ kind: 'tell', to: connection.id, event: 'work_wanted', payload: { ...peer.wish, peer: peer.id } })
+  }
+  return effects
+}
+
+/** @param missing what the origin lacks of the manifest's chunks */
+export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, missing: readonly ChunkReference[]): DirectoryEffect[] {
+  const policy: AnnouncedPolicy = { manifest, hash: manifestHash(manifest) }
+  const versions = retainedVersions(run, manifest.version)
+  const chunks = chunksOf({ groups: versions.flatMap(version => (version === manifest.version ? manifest : run.policies.get(version)!.manifest).groups) })
+  const fault = findFault(directory, run, manifest, chunks)
+  if (fault !== undefined) return [answer(fault)]
+  if (missing.length > 0) {
+    return [
+      { kind: 'expect_chunks', run: manifest.run, chunks: missing },
+      answer({ kind: 'chunks_missing', hashes: missing.map(chunk => chunk.hash) })
+    ]
+  }
+  const opens = !run.policies.has(0)
+  run.policies.set(manifest.version, policy)
+  if (manifest.version !== 0) run.unconfirmed = false
+  for (const version of run.policies.keys()) if (!versions.includes(version)) run.policies.delete(version)
+  return [{ kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy), ...(opens ? describeRun(run, watchersOf(directory, manifest.run)) : [])]
+}
+
+function findFault(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, chunks: readonly ChunkReference[]): Refusal | undefined {
+  const republished = run.policies.get(manifest.version)?.hash === manifestHash(manifest)
+  const newestSeen = run.unconfirmed || republished ? undefined : newestPolicy(run)?.manifest.version
+  const checked = checkManifest(manifest, run.description.publicKey, newestSeen)
+  if (checked.kind === 'refused') return checked
+  if (manifest.version !== 0 && !run.policies.has(0)) return refuse('malformed', `version ${manifest.version} before the base model, version 0`)
+  if (manifest.version === 0 && manifest.kind !== 'full') return refuse('malformed', 'the base model, version 0, must be a full version')
+  const bytes = chunks.reduce((total, chunk) => total + chunk.size, 0)
+  const { originBytesPerRun } = directory.options
+  return bytes > originBytesPerRun ? refuse('storage_full', `run ${manifest.run} needs ${bytes} bytes, the origin keeps ${originBytesPerRun}`) : undefined
+}
+
+/** The base, and as many versions as tabs within the staleness budget may still be fetching or sampling with. */
+function retainedVersions({ policies, description, unconfirmed }: SwarmRun, added: PolicyVersion): PolicyVersion[] {
+  const known = [...policies.keys()].filter(version => !unconfirmed || added === 0 || version < added)
+  const versions = [...new Set([...known, added])].toSorted((left, right) => right - left)
+  return versions.filter((version, index) => version === 0 || index < description.stalenessBudget + 2)
+}
+
+function announce(run: SwarmRun, policy: AnnouncedPolicy): DirectoryEffect[] {
+  const effects: DirectoryEffect[] = []
+  for (const [id, suppliers] of planRelay(run, policy)) {
+    const { announced, connection } = run.peers.get(id)!
+    if (announced.has(policy.hash)) continue
+    announced.add(policy.hash)
+    const [oldest] = announced
+    if (announced.size > ANNOUNCEMENTS_REMEMBERED && oldest !== undefined) announced.delete(oldest)
+    effects.push({ kind: 'tell', to: connection, event: 'policy_announced', payload: { manifest: policy.manifest, suppliers } })
+  }
+  return effects
+}
+
+function answer(answer: DirectoryAnswer): DirectoryEffect {
+  return { kind: 'answer', answer }
+}

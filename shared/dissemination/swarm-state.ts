@@ -1,0 +1,112 @@
+/** What the signaling server knows: who is in a run, who may link with whom, which versions are announced. It can forget all of it: trainers and tabs say it again. */
+import type { Handshake } from '../protocol/handshake.ts'
+import type { ContentHash, PeerId, PolicyVersion, RunId } from '../protocol/identifiers.ts'
+import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
+import type { PeerStatus } from '../protocol/peer-status.ts'
+import type { Refusal } from '../protocol/refusal.ts'
+import type { RunDescription } from '../protocol/run-description.ts'
+import type { RunFeed } from '../protocol/run-feed.ts'
+import type { PeerSubmits, PolicyPublishedAnswer, runOpenedAnswer, TRAINER_HEARS } from '../protocol/trainer-messages.ts'
+import type { v } from '../protocol/schema.ts'
+import type { JoinAnswer, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
+
+/** One socket. Chosen by the adapter. */
+export type ConnectionId = string
+
+type Hears = typeof VOLUNTEER_HEARS & typeof TRAINER_HEARS
+type Tell = {
+  [Event in keyof Hears]: { readonly kind: 'tell'; readonly to: ConnectionId; readonly event: Event; readonly payload: v.InferOutput<Hears[Event]> }
+}[keyof Hears]
+
+export type DirectoryAnswer = JoinAnswer | PolicyPublishedAnswer | v.InferOutput<typeof runOpenedAnswer>
+
+export type DirectoryEffect =
+  | Tell
+  /** To whoever sent the input: the acknowledgement of what was asked, or, of what was told, only the refusal. */
+  | { readonly kind: 'answer'; readonly answer: DirectoryAnswer }
+  | { readonly kind: 'refuse'; readonly refusal: Refusal }
+  /** The trainer's answer to it is the answer to the sender. */
+  | { readonly kind: 'forward_submission'; readonly to: ConnectionId; readonly request: PeerSubmits }
+  /** The origin shall accept these for the run. */
+  | { readonly kind: 'expect_chunks'; readonly run: RunId; readonly chunks: readonly ChunkReference[] }
+  /** The origin shall keep these for the run, and nothing else. */
+  | { readonly kind: 'retain_chunks'; readonly run: RunId; readonly chunks: readonly ChunkReference[] }
+  | { readonly kind: 'close'; readonly connection: ConnectionId }
+
+export interface DirectoryConnection {
+  readonly id: ConnectionId
+  readonly role: Handshake['role']
+  /** The run whose feed was asked for; undefined: the newest. */
+  watching: RunId | undefined
+  peer: SwarmPeer | undefined
+}
+
+export interface SwarmPeer {
+  readonly id: PeerId
+  readonly run: RunId
+  readonly connection: ConnectionId
+  /** Peers it was introduced to and has not lost. Symmetric. */
+  readonly links: Set<PeerId>
+  /** Peers with whom a link was lost or never made. */
+  readonly lost: Set<PeerId>
+  /** Manifest hashes, oldest first. */
+  readonly announced: Set<ContentHash>
+  readonly held: Set<ContentHash>
+  wish: WorkWanted | undefined
+  status: PeerStatus | undefined
+}
+
+export interface AnnouncedPolicy {
+  readonly manifest: Manifest
+  readonly hash: ContentHash
+}
+
+export interface SwarmRun {
+  description: RunDescription
+  trainer: ConnectionId | undefined
+  /** The trainer returned and has not yet said which version is its newest: it may have resumed from an older one. */
+  unconfirmed: boolean
+  readonly policies: Map<PolicyVersion, AnnouncedPolicy>
+  /** In the order in which they joined. */
+  readonly peers: Map<PeerId, SwarmPeer>
+  /** SHA-256 of the secrets, of peers that left too: nobody shall return under another's name. */
+  readonly secrets: Map<PeerId, ContentHash>
+  feed: RunFeed | undefined
+}
+
+export interface DirectoryOptions {
+  readonly iceServers: Welcome['iceServers']
+  readonly originBytesPerRun: number
+}
+
+export interface SwarmDirectory {
+  readonly options: DirectoryOptions
+  readonly connections: Map<ConnectionId, DirectoryConnection>
+  /** In the order in which they were first opened. */
+  readonly runs: Map<RunId, SwarmRun>
+}
+
+export function createSwarmDirectory(options: DirectoryOptions): SwarmDirectory {
+  return { options, connections: new Map(), runs: new Map() }
+}
+
+export function newestRun(directory: SwarmDirectory): RunId | undefined {
+  return [...directory.runs.keys()].at(-1)
+}
+
+export function newestPolicy(run: SwarmRun): AnnouncedPolicy | undefined {
+  return run.policies.get(Math.max(...run.policies.keys()))
+}
+
+/** Pages that see the run: those in it, those that asked for its feed, and, when it is the newest, those that asked for none. */
+export function watchersOf(directory: SwarmDirectory, name: RunId): ConnectionId[] {
+  const newest = newestRun(directory)
+  return [...directory.connections.values()]
+    .filter(({ role, peer, watching }) => role !== 'trainer' && (peer?.run ?? watching ?? newest) === name)
+    .map(connection => connection.id)
+}
+
+/** Once the base is published, a page can say what it would cost to join, and join. */
+export function describeRun(run: SwarmRun, watchers: readonly ConnectionId[]): DirectoryEffect[] {
+  return run.policies.has(0) ? watchers.map(to => ({ kind: 'tell', to, event: 'run_described', payload: run.description })) : []
+}

@@ -1,0 +1,28 @@
+/** The assignment is the commitment: prompt, version, length limit and every random number are the trainer's choice. */
+import { contentHash, count, leaseId, policyVersion, rolloutSeed, runId, tokenId } from './identifiers.ts'
+import { LIMITS } from './limits.ts'
+import { v } from './schema.ts'
+
+export const leasedSample = v.strictObject({ index: count, seed: rolloutSeed })
+export type LeasedSample = v.InferOutput<typeof leasedSample>
+
+/** Part of a group: one prompt, and the samples of it that the holder shall generate. */
+export const leasedPrompt = v.strictObject({
+  prompt: count,
+  tokens: v.pipe(v.array(tokenId), v.minLength(1), v.maxLength(LIMITS.tokensPerRollout)),
+  samples: v.pipe(v.array(leasedSample), v.minLength(1), v.maxLength(LIMITS.rolloutsPerLease))
+})
+export type LeasedPrompt = v.InferOutput<typeof leasedPrompt>
+
+export const lease = v.strictObject({
+  id: leaseId,
+  run: runId,
+  version: policyVersion,
+  /** Hash of the manifest of `version`: proof, when echoed, that the holder had exactly these weights in mind. */
+  manifestHash: contentHash,
+  prompts: v.pipe(v.array(leasedPrompt), v.minLength(1), v.maxLength(LIMITS.promptsPerLease)),
+  maxTokens: v.pipe(count, v.minValue(1), v.maxValue(LIMITS.tokensPerRollout)),
+  /** Milliseconds from receipt after which the trainer may lease the rest to others. */
+  durationMs: count
+})
+export type Lease = v.InferOutput<typeof lease>

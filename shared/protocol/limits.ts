@@ -1,0 +1,26 @@
+/** Every size and count that a peer could otherwise choose for us. Sizes in bytes. */
+export const LIMITS = {
+  /** socket.io frame: 256 rollouts of 1,024 tokens with log-probs, as JSON, stay below it. */
+  socketMessageBytes: 8 * 1024 * 1024,
+  /** WebRTC offers and answers with data channels only are below 2 kB; candidates are smaller. */
+  signalBytes: 16 * 1024,
+  chunkBytes: 1024 * 1024,
+  /** Adapters and deltas are cut finer, so that relaying starts earlier. */
+  adapterChunkBytes: 256 * 1024,
+  /** Largest data-channel message that does not block the others (measured latency under load rises above it). */
+  pieceBytes: 16 * 1024 - 64,
+  chunksPerManifest: 16_384,
+  groupsPerManifest: 1_024,
+  tensorsPerGroup: 64,
+  /** Bytes that the origin keeps for one run. */
+  originBytesPerRun: 8 * 1024 * 1024 * 1024,
+  tokensPerRollout: 8_192,
+  rolloutsPerLease: 1_024,
+  rolloutsPerSubmission: 256,
+  promptsPerLease: 256,
+  linksPerPeer: 12,
+  peersPerRun: 10_000,
+  pointsPerSeries: 4_096,
+  rolloutsInFeed: 24,
+  textInFeed: 2_048
+} as const

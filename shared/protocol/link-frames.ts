@@ -1,0 +1,43 @@
+/**
+ * Frames on a data channel between two tabs. Text frames are the JSON messages below; binary frames carry a piece of a chunk:
+ * 32 bytes SHA-256 of the chunk, uint32 offset (little-endian), then at most `LIMITS.pieceBytes` of payload.
+ * Flow control is receiver credit: a supplier sends only what was asked for, and askers keep few pieces outstanding.
+ */
+import { contentHash, count } from './identifiers.ts'
+import { LIMITS } from './limits.ts'
+import { v } from './schema.ts'
+
+export const linkMessage = v.variant('kind', [
+  v.strictObject({ kind: v.literal('piece_wanted'), hash: contentHash, offset: count, length: v.pipe(count, v.minValue(1), v.maxValue(LIMITS.pieceBytes)) }),
+  /** The supplier does not have the chunk and does not expect it. */
+  v.strictObject({ kind: v.literal('chunk_unavailable'), hash: contentHash }),
+  /** The receiver of a chunk that did not match its hash says so before it closes the exchange. */
+  v.strictObject({ kind: v.literal('chunk_refused'), hash: contentHash, code: v.picklist(['malformed', 'too_large', 'hash_mismatch']) })
+])
+export type LinkMessage = v.InferOutput<typeof linkMessage>
+
+export const PIECE_HEADER_BYTES = 36
+
+export interface Piece {
+  readonly hash: string
+  readonly offset: number
+  readonly payload: Uint8Array
+}
+
+export function encodePiece(piece: Piece): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(PIECE_HEADER_BYTES + piece.payload.byteLength)
+  for (let index = 0; index < 32; index++) frame[index] = Number.parseInt(piece.hash.slice(index * 2, index * 2 + 2), 16)
+  new DataView(frame.buffer).setUint32(32, piece.offset, true)
+  frame.set(piece.payload, PIECE_HEADER_BYTES)
+  return frame
+}
+
+/** @returns undefined when the frame is too short, too long or empty. */
+export function decodePiece(frame: Uint8Array): Piece | undefined {
+  const payloadBytes = frame.byteLength - PIECE_HEADER_BYTES
+  if (payloadBytes < 1 || payloadBytes > LIMITS.pieceBytes) return undefined
+  let hash = ''
+  for (let index = 0; index < 32; index++) hash += frame[index]!.toString(16).padStart(2, '0')
+  const offset = new DataView(frame.buffer, frame.byteOffset).getUint32(32, true)
+  return { hash, offset, payload: frame.subarray(PIECE_HEADER_BYTES) }
+}

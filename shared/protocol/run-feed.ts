@@ -1,0 +1,52 @@
+/** The live feed: the report so far plus what only matters while the run goes on. Volunteer page, dashboard and terminal read it. */
+import { count, finite, peerId, policyVersion, rolloutId } from './identifiers.ts'
+import { LIMITS } from './limits.ts'
+import { peerStatus } from './peer-status.ts'
+import { runReport } from './run-report.ts'
+import { v } from './schema.ts'
+
+const text = v.pipe(v.string(), v.maxLength(LIMITS.textInFeed))
+
+export const shownRollout = v.strictObject({
+  id: rolloutId,
+  peer: peerId,
+  version: policyVersion,
+  prompt: text,
+  completion: text,
+  outcome: v.picklist(['accepted', 'stale', 'rejected']),
+  /** Reward when accepted, else null. */
+  reward: v.nullable(finite),
+  reason: v.nullable(v.string())
+})
+export type ShownRollout = v.InferOutput<typeof shownRollout>
+
+/** Metrics of one learner step, named as in GRPO codes. */
+export const learnerMetrics = v.strictObject({
+  version: policyVersion,
+  reward: finite,
+  fractionZeroStd: finite,
+  entropy: finite,
+  mismatchKl: finite,
+  maskedFraction: finite,
+  gradientNorm: finite,
+  lagMean: finite,
+  stepSeconds: finite
+})
+export type LearnerMetrics = v.InferOutput<typeof learnerMetrics>
+
+export const runFeed = v.strictObject({
+  report: runReport,
+  phase: v.picklist(['starting', 'evaluating', 'running', 'finished', 'stopped']),
+  /** Learner steps after which the run ends. */
+  updatesPlanned: count,
+  goal: v.pipe(v.string(), v.maxLength(500)),
+  metrics: v.pipe(v.array(learnerMetrics), v.maxLength(LIMITS.pointsPerSeries)),
+  evaluations: v.pipe(v.array(v.strictObject({ version: policyVersion, success: finite, n: count })), v.maxLength(LIMITS.pointsPerSeries)),
+  inFlight: count,
+  buffered: count,
+  /** Recent generated tokens per second over all peers. */
+  tokensPerSecond: finite,
+  peers: v.pipe(v.array(v.strictObject({ id: peerId, status: peerStatus, accepted: count, rejected: count })), v.maxLength(LIMITS.peersPerRun)),
+  latestRollouts: v.pipe(v.array(shownRollout), v.maxLength(LIMITS.rolloutsInFeed))
+})
+export type RunFeed = v.InferOutput<typeof runFeed>

@@ -1,0 +1,53 @@
+/** The report of a run: what `--report` writes and what the dashboard shows are this one structure. */
+import { count, finite, runId } from './identifiers.ts'
+import { LIMITS } from './limits.ts'
+import { ENGINE_KINDS } from './peer-status.ts'
+import { REJECTION_REASONS } from './rollout.ts'
+import { v } from './schema.ts'
+
+const rate = v.pipe(finite, v.minValue(0))
+const fraction = v.pipe(finite, v.minValue(0), v.maxValue(1))
+
+export const evaluation = v.strictObject({ success: fraction, n: count })
+export type Evaluation = v.InferOutput<typeof evaluation>
+
+export const reportedPeer = v.strictObject({
+  id: v.string(),
+  engine: v.nullable(v.picklist(ENGINE_KINDS)),
+  /** Generated tokens received from this peer, whatever became of them. */
+  tokens: count,
+  accepted: count,
+  rejected: count
+})
+export type ReportedPeer = v.InferOutput<typeof reportedPeer>
+
+export const runReport = v.strictObject({
+  run: runId,
+  mode: v.picklist(['sequential', 'async']),
+  stalenessBudget: count,
+  seed: count,
+  /** Learner steps done. */
+  updates: count,
+  durationSeconds: rate,
+  /** Held-out greedy success; null until measured. */
+  eval: v.strictObject({ before: v.nullable(evaluation), after: v.nullable(evaluation) }),
+  /** Mean reward of the rollouts of each update, in order. */
+  reward: v.pipe(v.array(finite), v.maxLength(LIMITS.pointsPerSeries)),
+  /** In versions, at learning time. `histogram[k]` counts rollouts learnt from at lag k. */
+  lag: v.strictObject({ mean: rate, max: count, histogram: v.pipe(v.array(count), v.maxLength(1024)) }),
+  rollouts: v.strictObject({
+    leased: count,
+    accepted: count,
+    stale: count,
+    rejected: v.record(v.picklist(REJECTION_REASONS), count)
+  }),
+  throughput: v.strictObject({
+    generatedTokensPerSecond: rate,
+    learnerTokensPerSecond: rate,
+    /** Fraction of the run's time in which the learner was computing a step. */
+    learnerBusyFraction: fraction
+  }),
+  dissemination: v.strictObject({ versions: count, bytesFromOrigin: count, bytesFromPeers: count }),
+  peers: v.pipe(v.array(reportedPeer), v.maxLength(LIMITS.peersPerRun))
+})
+export type RunReport = v.InferOutput<typeof runReport>

@@ -1,0 +1,53 @@
+/** Between a trainer and the signaling server. A trainer proves itself by the server's trainer token in the handshake. */
+import { contentHash, count, peerId, policyVersion, runId } from './identifiers.ts'
+import { lease } from './lease.ts'
+import { LIMITS } from './limits.ts'
+import { manifest } from './manifest.ts'
+import { peerStatus } from './peer-status.ts'
+import { refusal } from './refusal.ts'
+import { rolloutSubmission } from './rollout.ts'
+import { runDescription } from './run-description.ts'
+import { runFeed } from './run-feed.ts'
+import { v } from './schema.ts'
+import { submissionAnswer } from './volunteer-messages.ts'
+
+/** Asked, trainer → server. Repeated after every reconnection; the server keeps no truth. */
+export const runOpened = v.strictObject({ protocol: count, description: runDescription })
+export type RunOpened = v.InferOutput<typeof runOpened>
+export const runOpenedAnswer = v.variant('kind', [v.strictObject({ kind: v.literal('run_open') }), refusal])
+
+/** Asked before the chunks are sent: the answer names those that the origin lacks. Announced once all are there and it is asked again. */
+export const policyPublished = v.strictObject({ manifest })
+export type PolicyPublished = v.InferOutput<typeof policyPublished>
+export const policyPublishedAnswer = v.variant('kind', [
+  v.strictObject({ kind: v.literal('announced') }),
+  v.strictObject({ kind: v.literal('chunks_missing'), hashes: v.pipe(v.array(contentHash), v.maxLength(LIMITS.chunksPerManifest)) }),
+  refusal
+])
+export type PolicyPublishedAnswer = v.InferOutput<typeof policyPublishedAnswer>
+
+export const leaseGrant = v.strictObject({ peer: peerId, lease })
+export type LeaseGrant = v.InferOutput<typeof leaseGrant>
+
+const ofPeer = v.strictObject({ run: runId, peer: peerId })
+export const peerJoined = ofPeer
+export const peerLeft = ofPeer
+export const peerWantsWork = v.strictObject({ ...ofPeer.entries, version: policyVersion, rollouts: v.pipe(count, v.maxValue(LIMITS.rolloutsPerLease)) })
+export const peerReports = v.strictObject({ ...ofPeer.entries, status: peerStatus })
+export const peerSubmits = v.strictObject({ peer: peerId, submission: rolloutSubmission })
+export type PeerSubmits = v.InferOutput<typeof peerSubmits>
+
+export const TRAINER_ASKS = { run_opened: runOpened, policy_published: policyPublished } as const
+export const TRAINER_TELLS = { lease_granted: leaseGrant, run_feed: v.strictObject({ run: runId, feed: runFeed }) } as const
+export const TRAINER_HEARS = {
+  peer_joined: peerJoined,
+  peer_left: peerLeft,
+  work_wanted: peerWantsWork,
+  peer_status: peerReports,
+  /** Something that was told, not asked, was refused. */
+  refused: refusal,
+  /** The server is about to close: reconnect, open the run and publish again. */
+  bye: v.strictObject({})
+} as const
+/** Server → trainer, answered by the trainer with verdicts. */
+export const TRAINER_ANSWERS = { rollouts_submitted: { request: peerSubmits, answer: submissionAnswer } } as const

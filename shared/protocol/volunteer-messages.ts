@@ -1,0 +1,87 @@
+/**
+ * Between a page and the signaling server. Every event has one object as payload; those under "asked" are answered by an
+ * acknowledgement, the answer or a refusal. Page: role `volunteer` (works) or `observer` (only watches the feed).
+ */
+import { contentHash, count, peerId, policyVersion, runId } from './identifiers.ts'
+import { lease } from './lease.ts'
+import { LIMITS } from './limits.ts'
+import { manifest } from './manifest.ts'
+import { peerStatus } from './peer-status.ts'
+import { refusal } from './refusal.ts'
+import { rolloutSubmission, verdict } from './rollout.ts'
+import { runDescription } from './run-description.ts'
+import { runFeed } from './run-feed.ts'
+import { v } from './schema.ts'
+
+/** Opaque to the server: simple-peer's offer, answer or candidate as JSON text. */
+const signalData = v.pipe(v.string(), v.maxLength(LIMITS.signalBytes))
+
+/** Where a tab should look for a version's chunks: these peers first, the origin when they do not deliver in time. */
+export const policyAnnouncement = v.strictObject({ manifest, suppliers: v.pipe(v.array(peerId), v.maxLength(LIMITS.linksPerPeer)) })
+export type PolicyAnnouncement = v.InferOutput<typeof policyAnnouncement>
+
+export const welcome = v.strictObject({
+  kind: v.literal('welcome'),
+  description: runDescription,
+  /** Base model and newest version (the same one while no update has been published). */
+  base: policyAnnouncement,
+  newest: policyAnnouncement,
+  iceServers: v.pipe(v.array(v.strictObject({ urls: v.string(), username: v.optional(v.string()), credential: v.optional(v.string()) })), v.maxLength(8))
+})
+export type Welcome = v.InferOutput<typeof welcome>
+
+/** Asked, page → server. */
+export const joinRequest = v.strictObject({
+  protocol: count,
+  /** Absent: the server's only, or newest, run. */
+  run: v.optional(runId),
+  peer: peerId,
+  /** Keeps others from taking over `peer` when it reconnects; never shown to anybody. */
+  secret: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))
+})
+export type JoinRequest = v.InferOutput<typeof joinRequest>
+export const joinAnswer = v.variant('kind', [welcome, refusal])
+export type JoinAnswer = v.InferOutput<typeof joinAnswer>
+
+export const submissionAnswer = v.variant('kind', [
+  v.strictObject({ kind: v.literal('verdicts'), verdicts: v.pipe(v.array(verdict), v.maxLength(LIMITS.rolloutsPerSubmission)) }),
+  refusal
+])
+export type SubmissionAnswer = v.InferOutput<typeof submissionAnswer>
+
+/** Told, page → server. */
+export const versionHeld = v.strictObject({ run: runId, version: policyVersion, manifestHash: contentHash })
+export type VersionHeld = v.InferOutput<typeof versionHeld>
+/** Level, not edge: replaces the peer's former wish. `rollouts: 0` takes it back. */
+export const workWanted = v.strictObject({ run: runId, version: policyVersion, rollouts: v.pipe(count, v.maxValue(LIMITS.rolloutsPerLease)) })
+export type WorkWanted = v.InferOutput<typeof workWanted>
+export const signalSent = v.strictObject({ to: peerId, data: signalData })
+export type SignalSent = v.InferOutput<typeof signalSent>
+
+/** A link that could not be made or was lost: the relay plan counts on it no longer. */
+export const linkLost = v.strictObject({ peer: peerId })
+export type LinkLost = v.InferOutput<typeof linkLost>
+
+/** Told, server → page. */
+export const signalReceived = v.strictObject({ from: peerId, data: signalData })
+export type SignalReceived = v.InferOutput<typeof signalReceived>
+/** Asks for a link; exactly one side is the initiator. */
+export const introduction = v.strictObject({ peer: peerId, initiator: v.boolean() })
+export type Introduction = v.InferOutput<typeof introduction>
+
+export const VOLUNTEER_ASKS = { join: joinRequest, rollouts_submitted: rolloutSubmission } as const
+export const VOLUNTEER_TELLS = { version_held: versionHeld, work_wanted: workWanted, signal: signalSent, peer_status: peerStatus, link_lost: linkLost, leave: v.strictObject({}) } as const
+export const VOLUNTEER_HEARS = {
+  /** To every page, once connected and whenever a run opens: what it would cost to help is shown before anybody joins. */
+  run_described: runDescription,
+  policy_announced: policyAnnouncement,
+  lease_granted: lease,
+  introduction,
+  peer_gone: v.strictObject({ peer: peerId }),
+  signal: signalReceived,
+  run_feed: runFeed,
+  /** Something that was told, not asked, was refused. */
+  refused: refusal,
+  /** The server is about to close: reconnect, and join again. */
+  bye: v.strictObject({})
+} as const

@@ -1,0 +1,50 @@
+import type { ContentHash, RunId } from '#shared/protocol/identifiers.ts'
+import type { ChunkReference } from '#shared/protocol/manifest.ts'
+
+/**
+ * Chunks by content, in memory. A restarted server is empty: trainers publish again. What may come in and what may stay is
+ * decided by the directory, so its size is bounded by what runs have announced.
+ */
+export class ChunkOrigin {
+  readonly #chunks = new Map<ContentHash, Buffer>()
+  readonly #expected = new Map<ContentHash, ChunkReference>()
+  readonly #retained = new Map<RunId, readonly ChunkReference[]>()
+
+  get(hash: ContentHash): Buffer | undefined {
+    return this.#chunks.get(hash)
+  }
+
+  missing(chunks: readonly ChunkReference[]): ChunkReference[] {
+    return chunks.filter(chunk => !this.#chunks.has(chunk.hash))
+  }
+
+  /** From now on these may be put. */
+  expect(chunks: readonly ChunkReference[]): void {
+    for (const chunk of chunks) this.#expected.set(chunk.hash, chunk)
+  }
+
+  expected(hash: ContentHash): ChunkReference | undefined {
+    return this.#expected.get(hash)
+  }
+
+  /** The caller has checked the bytes against the hash. */
+  put(hash: ContentHash, bytes: Buffer): void {
+    this.#expected.delete(hash)
+    this.#chunks.set(hash, bytes)
+  }
+
+  /** Keeps these for the run, and what other runs keep or still expect; drops the rest. */
+  retain(run: RunId, chunks: readonly ChunkReference[]): void {
+    this.#retained.set(run, chunks)
+    const wanted = new Set([...this.#retained.values()].flat().map(chunk => chunk.hash))
+    for (const hash of this.#chunks.keys()) if (!wanted.has(hash)) this.#chunks.delete(hash)
+  }
+
+  get bytes(): number {
+    return [...this.#chunks.values()].reduce((total, chunk) => total + chunk.byteLength, 0)
+  }
+
+  get size(): number {
+    return this.#chunks.size
+  }
+}

@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import express, { Router, type Request, type Response } from 'express'
+import { contentHash } from '#shared/protocol/identifiers.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
+import { decode } from '#shared/protocol/schema.ts'
+import { tokensMatch } from '../trainer-token.ts'
+import type { ChunkOrigin } from './chunk-origin.ts'
+import type { Metrics } from './metrics.ts'
+import { respondRefused } from './refusal-response.ts'
+
+/** A chunk's address is its content: it never changes, so caches may keep it for ever. */
+const IMMUTABLE = 'public, max-age=31536000, immutable'
+
+export function chunkRoutes(origin: ChunkOrigin, metrics: Metrics, trainerToken: string): Router {
+  const router = Router()
+
+  router.param('hash', (_request, response, next, hash: string) => {
+    if (decode(contentHash, hash).kind === 'ok') next()
+    else respondRefused(response, metrics, 400, 'malformed', 'a chunk is addressed by its SHA-256, 64 hexadecimal digits')
+  })
+
+  router.get('/:hash', (request, response) => {
+    const bytes = origin.get(request.params.hash)
+    if (bytes === undefined) {
+      response.set('Cache-Control', 'no-store')
+      respondRefused(response, metrics, 404, 'unknown_chunk', 'the origin does not keep this chunk')
+      return
+    }
+    response.set({ 'Cache-Control': IMMUTABLE, 'Accept-Ranges': 'bytes', ETag: `"${request.params.hash}"`, 'Content-Type': 'application/octet-stream' })
+    sendRange(request, response, bytes, metrics)
+  })
+
+  router.put(
+    '/:hash',
+    (request, response, next) => {
+      const token = /^Bearer (.+)$/.exec(request.get('Authorization') ?? '')?.[1]
+      if (token !== undefined && tokensMatch(token, trainerToken)) next()
+      else respondRefused(response, metrics, 401, 'unauthorised', 'the bearer token is not the trainer token')
+    },
+    express.raw({ type: () => true, limit: LIMITS.chunkBytes }),
+    (request, response) => {
+      const { hash } = request.params as { hash: string }
+      const bytes: unknown = request.body
+      if (!Buffer.isBuffer(bytes)) {
+        respondRefused(response, metrics, 400, 'malformed', 'the body must be the bytes of the chunk')
+        return
+      }
+      metrics.originReceivedBytes.inc(bytes.byteLength)
+      // Put again after a lost answer.
+      if (origin.get(hash) !== undefined) {
+        response.status(204).end()
+        return
+      }
+      const expected = origin.expected(hash)
+      if (expected === undefined) {
+        respondRefused(response, metrics, 409, 'unknown_chunk', 'no published manifest lacks this chunk: publish first, then put what is missing')
+        return
+      }
+      if (expected.size !== bytes.byteLength || createHash('sha256').update(bytes).digest('hex') !== hash) {
+        respondRefused(response, metrics, 422, 'hash_mismatch', `${bytes.byteLength} bytes that are not chunk ${hash}`)
+        return
+      }
+      origin.put(hash, bytes)
+      response.status(201).end()
+    }
+  )
+  return router
+}
+
+/** One range, or the whole when none, several or a malformed one is asked for (RFC 9110, section 14.2). */
+function sendRange(request: Request, response: Response, bytes: Buffer, metrics: Metrics): void {
+  const ranges = request.range(bytes.byteLength)
+  if (ranges === -1) {
+    response.status(416).set('Content-Range', `bytes */${bytes.byteLength}`).end()
+    return
+  }
+  const [range] = ranges === undefined || ranges === -2 || ranges.length !== 1 || ranges.type !== 'bytes' ? [] : ranges
+  const body = range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)
+  if (range !== undefined) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${bytes.byteLength}`)
+  if (request.method === 'GET') metrics.originSentBytes.inc(body.byteLength)
+  response.set('Content-Length', String(body.byteLength)).end(body)
+}

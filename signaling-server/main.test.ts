@@ -1,0 +1,52 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { afterEach, expect, test } from 'vitest'
+import { LoopbackClient, TOKEN } from './testing/loopback.ts'
+
+const started: ChildProcess[] = []
+
+afterEach(() => {
+  for (const child of started.splice(0)) if (child.exitCode === null) child.kill('SIGKILL')
+})
+
+function run(flags: readonly string[], token: string | undefined = TOKEN) {
+  const { MURMURATION_TRAINER_TOKEN: _, ...env } = process.env
+  const child = spawn(process.execPath, ['--import', 'tsx', 'signaling-server/main.ts', ...flags], { env: { ...env, ...(token !== '' && { MURMURATION_TRAINER_TOKEN: token }) } })
+  started.push(child)
+  const output = { stdout: '', stderr: '' }
+  child.stdout.on('data', data => (output.stdout += String(data)))
+  child.stderr.on('data', data => (output.stderr += String(data)))
+  return { child, output, exit: once(child, 'close').then(([code]: unknown[]) => code) }
+}
+
+test('says where it listens, says bye on SIGTERM and exits with 0', async () => {
+  const { child, output, exit } = run(['--port', '0'])
+  await once(child.stdout, 'data')
+  const { event, url } = JSON.parse(output.stdout) as { event: string; url: string }
+  expect([event, (await fetch(`${url}/health`)).status]).toEqual(['listening', 200])
+  const page = new LoopbackClient(url, { role: 'volunteer' })
+  await page.until('connect')
+
+  const second = run(['--port', new URL(url).port])
+  expect(await second.exit).toBe(2)
+  expect(second.output.stderr).toBe(
+    `signaling-server: port ${new URL(url).port} on 127.0.0.1 is in use: stop what listens there, choose another with --port, or let --port 0 take a free one\n`
+  )
+
+  child.kill('SIGTERM')
+  expect(await page.hear('bye')).toEqual({})
+  expect(await exit).toBe(0)
+  page.socket.disconnect()
+})
+
+test.each<[string, string[], string, RegExp]>([
+  ['no trainer token', ['--port', '0'], '', /^signaling-server: MURMURATION_TRAINER_TOKEN must be set to a secret of at least 16 characters[^\n]*\n$/],
+  ['a port that is none', ['--port', 'http'], TOKEN, /^error: option '--port <number>' argument 'http' is invalid\. a port is a number from 0 to 65535\n$/],
+  ['an unknown flag', ['--prot', '0'], TOKEN, /^error: unknown option '--prot'\n.*\n?$/],
+  ['an address of another machine', ['--port', '0', '--host', '192.0.2.1'], TOKEN, /^signaling-server: 192\.0\.2\.1 is not an address of this machine[^\n]*\n$/]
+])('%s is one clear line and exit code 2', async (_, flags, token, line) => {
+  const { output, exit } = run(flags, token)
+  expect(await exit).toBe(2)
+  expect(output.stderr).toMatch(line)
+  expect(output.stdout).toBe('')
+})

@@ -1,0 +1,69 @@
+/** The signaling server as a process. stdout: one JSON line once it listens. stderr: its log, JSON lines. Exit 2: it could not start. */
+import { Command, InvalidArgumentError } from 'commander'
+import { destination, pino } from 'pino'
+import { startSignalingServer, type SignalingServer } from './server.ts'
+
+interface Flags {
+  readonly port: number
+  readonly host: string
+  readonly page: string
+  readonly models: string
+}
+
+const LISTEN_ADVICE = new Map<string, (flags: Flags) => string>([
+  ['EADDRINUSE', ({ port, host }) => `port ${port} on ${host} is in use: stop what listens there, choose another with --port, or let --port 0 take a free one`],
+  ['EACCES', ({ port, host }) => `port ${port} on ${host} may not be used by this account: choose one above 1023 with --port`],
+  ['EADDRNOTAVAIL', noSuchAddress],
+  ['ENOTFOUND', noSuchAddress]
+])
+
+const program = new Command('signaling-server')
+  .description('Serves the page, the models and the chunks of policy versions, and brings trainers and tabs together.\nThe trainer token is read from MURMURATION_TRAINER_TOKEN.')
+  .option('--port <number>', 'port to listen on; 0 takes any free one', parsePort, 8080)
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--page <directory>', 'the built page', 'dist')
+  .option('--models <directory>', 'models, each in a directory of its own', 'public/models')
+  .configureOutput({ writeErr: text => process.stderr.write(text) })
+  .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
+  .parse()
+
+const flags = program.opts<Flags>()
+const trainerToken = process.env['MURMURATION_TRAINER_TOKEN'] ?? ''
+if (trainerToken.length < 16) fail('MURMURATION_TRAINER_TOKEN must be set to a secret of at least 16 characters, the same for the server and its trainers')
+
+const log = pino({ level: process.env['MURMURATION_LOG_LEVEL'] ?? 'info', base: null }, destination({ dest: 2, sync: true }))
+const server = await start()
+process.stdout.write(`${JSON.stringify({ event: 'listening', url: server.url })}\n`)
+log.info({ event: 'listening', url: server.url })
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    log.info({ event: 'closing', signal })
+    void server.close().then(() => process.exit(0))
+  })
+}
+
+async function start(): Promise<SignalingServer> {
+  try {
+    return await startSignalingServer({ ...flags, trainerToken, log })
+  } catch (error) {
+    const advice = LISTEN_ADVICE.get((error as NodeJS.ErrnoException).code ?? '')
+    if (advice === undefined) throw error
+    return fail(advice(flags))
+  }
+}
+
+function noSuchAddress({ host }: Flags): string {
+  return `${host} is not an address of this machine: choose another with --host, e.g. 127.0.0.1 or 0.0.0.0`
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535')
+  return port
+}
+
+function fail(line: string): never {
+  process.stderr.write(`signaling-server: ${line}\n`)
+  process.exit(2)
+}

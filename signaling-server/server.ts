@@ -1,0 +1,61 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { pino, type Logger } from 'pino'
+import { LIMITS } from '#shared/protocol/limits.ts'
+import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import { createApp } from './http/app.ts'
+import { ChunkOrigin } from './http/chunk-origin.ts'
+import { createMetrics } from './http/metrics.ts'
+import { openSwarmSockets } from './swarm/swarm-sockets.ts'
+import type { Rate } from './swarm/token-bucket.ts'
+
+export interface SignalingServerOptions {
+  /** 0: any free port. */
+  readonly port: number
+  readonly host: string
+  /** Directories of the built page and of the models. */
+  readonly page: string
+  readonly models: string
+  readonly trainerToken: string
+  readonly iceServers?: Welcome['iceServers']
+  readonly originBytesPerRun?: number
+  readonly verdictsWithinMs?: number
+  readonly messageRate?: Rate
+  readonly log?: Logger
+}
+
+export interface SignalingServer {
+  /** e.g. http://127.0.0.1:8080, without a slash at the end. */
+  readonly url: string
+  readonly port: number
+  /** Says bye to every socket, lets running requests end, and frees the port. */
+  close(): Promise<void>
+}
+
+/** @throws the listen error, with its `code` (e.g. EADDRINUSE), when the port cannot be had */
+export async function startSignalingServer(options: SignalingServerOptions): Promise<SignalingServer> {
+  const log = options.log ?? pino({ level: 'silent' })
+  const origin = new ChunkOrigin()
+  const metrics = createMetrics(origin, () => sockets.connectionsByRole())
+  // The app first: socket.io takes its own requests before it passes the others on to whoever listened already.
+  const http = createServer(createApp(options, origin, metrics, log))
+  const sockets = openSwarmSockets(
+    http,
+    {
+      trainerToken: options.trainerToken,
+      iceServers: options.iceServers ?? [],
+      originBytesPerRun: options.originBytesPerRun ?? LIMITS.originBytesPerRun,
+      verdictsWithinMs: options.verdictsWithinMs ?? 120_000,
+      messageRate: options.messageRate ?? { perSecond: 50, burst: 400 }
+    },
+    origin,
+    metrics,
+    log
+  )
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject)
+    http.listen(options.port, options.host, resolve)
+  })
+  const { port } = http.address() as AddressInfo
+  return { url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`, port, close: () => sockets.close() }
+}

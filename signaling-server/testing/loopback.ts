@@ -1,0 +1,66 @@
+/** Real clients of a real server on the loopback interface, for tests. */
+import { io, type Socket } from 'socket.io-client'
+import { expect } from 'vitest'
+import type { Handshake } from '#shared/protocol/handshake.ts'
+import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
+import { describedRun, peerName, secretOf, type PublishedVersion } from '#shared/testing/swarm-fixtures.ts'
+
+export const TOKEN = 'a trainer token of the tests'
+
+/** A socket whose messages wait until the test asks for them. */
+export class LoopbackClient {
+  readonly socket: Socket
+  readonly #inbox: [event: string, payload: unknown][] = []
+  #wake: () => void = () => undefined
+
+  constructor(url: string, auth: Handshake) {
+    this.socket = io(url, { auth, transports: ['websocket'], forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 50 })
+    this.socket.onAny((event: string, payload: unknown) => {
+      this.#inbox.push([event, payload])
+      this.#wake()
+    })
+  }
+
+  /** The oldest message of this event that was not heard yet. */
+  async hear<Payload = unknown>(event: string): Promise<Payload> {
+    for (;;) {
+      const index = this.#inbox.findIndex(([name]) => name === event)
+      if (index !== -1) return this.#inbox.splice(index, 1)[0]![1] as Payload
+      await new Promise<void>(resolve => (this.#wake = resolve))
+    }
+  }
+
+  ask(event: string, payload: unknown): Promise<unknown> {
+    return this.socket.timeout(10_000).emitWithAck(event, payload)
+  }
+
+  tell(event: string, payload: unknown): void {
+    this.socket.emit(event, payload)
+  }
+
+  until(event: 'connect' | 'disconnect' | 'connect_error'): Promise<unknown> {
+    return new Promise(resolve => this.socket.once(event, resolve))
+  }
+}
+
+export async function joinAs(client: LoopbackClient, index: number): Promise<Welcome> {
+  const answer = await client.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(index), secret: secretOf(peerName(index)) })
+  expect(answer).toMatchObject({ kind: 'welcome' })
+  return answer as Welcome
+}
+
+export async function openRun(trainer: LoopbackClient): Promise<void> {
+  expect(await trainer.ask('run_opened', { protocol: PROTOCOL_VERSION, description: describedRun() })).toEqual({ kind: 'run_open' })
+}
+
+export function putChunk(url: string, hash: string, body: Uint8Array<ArrayBuffer>, token = TOKEN): Promise<Response> {
+  return fetch(`${url}/chunks/${hash}`, { method: 'PUT', headers: { authorization: `Bearer ${token}` }, body })
+}
+
+/** Publishes as a trainer does: asks, puts what is missing, asks again. */
+export async function publish(url: string, trainer: LoopbackClient, { manifest, chunks }: PublishedVersion): Promise<void> {
+  const answer = (await trainer.ask('policy_published', { manifest })) as { kind: string; hashes?: string[] }
+  for (const hash of answer.hashes ?? []) expect((await putChunk(url, hash, chunks.get(hash)!)).status).toBe(201)
+  expect(await trainer.ask('policy_published', { manifest })).toEqual({ kind: 'announced' })
+}

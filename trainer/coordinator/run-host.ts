@@ -1,0 +1,294 @@
+/** Hosts the coordinator machine: feeds it what happens, stores what it decides, and only then tells anybody. */
+import type { CoordinatorEffect, CoordinatorInput, CoordinatorState, Delivery } from '#shared/coordination/coordinator-state.ts'
+import { step } from '#shared/coordination/coordinator.ts'
+import { buildFeed, durationSeconds, ledgerPeer, noteRollout, noteStep, noteTokens, type RunLedger } from '#shared/coordination/run-ledger.ts'
+import type { SampleKey } from '#shared/coordination/lease-table.ts'
+import { isTooOld } from '#shared/coordination/usable-versions.ts'
+import type { Lease } from '#shared/protocol/lease.ts'
+import type { PeerStatus } from '#shared/protocol/peer-status.ts'
+import { refuse } from '#shared/protocol/refusal.ts'
+import type { RunFeed } from '#shared/protocol/run-feed.ts'
+import type { PeerSubmits } from '#shared/protocol/trainer-messages.ts'
+import type { SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
+import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
+import { checkRollout } from '#shared/verification/rollout-check.ts'
+import type { LearnerRollout, LearnerStepMetrics, RolloutGroup } from '../learner/learner.ts'
+import type { JudgedRollout, RolloutKey, RunDatabase, RunSnapshot, StepRecord } from '../store/run-database.ts'
+import type { Judgement, JudgementRequest } from '../verifier/judgement.ts'
+import { shownMetrics } from './learner-metrics.ts'
+import type { PromptSource } from './prompt-source.ts'
+import { SubmissionDesk, type Submission } from './submission.ts'
+
+export interface RunTerms {
+  readonly run: string
+  readonly runSecret: Uint8Array
+  readonly maxTokens: number
+  readonly vocabSize: number
+  readonly eosTokenIds: readonly number[]
+}
+
+/** What the host asks of the world. */
+export interface RunPorts {
+  readonly now: () => number
+  readonly grant: (peer: string, lease: Lease) => void
+  /** One call at a time. */
+  readonly judge: (requests: readonly JudgementRequest[]) => Promise<Judgement[]>
+  /** Learns, checkpoints and signs; then the new version may be announced. */
+  readonly learn: (version: number, groups: readonly RolloutGroup[]) => Promise<LearnerStepMetrics>
+  /** The step that published `version` is stored. */
+  readonly learnt: (version: number) => void
+  /** Text of tokens, for people. */
+  readonly decodeText: (tokens: readonly number[]) => string
+  /** A bug or a broken part: the run cannot go on. */
+  readonly failed: (error: unknown) => void
+}
+
+export interface RunParts {
+  readonly state: CoordinatorState
+  readonly ledger: RunLedger
+  readonly terms: RunTerms
+  readonly prompts: PromptSource
+  readonly database: RunDatabase
+  /** Of every version that may still be sampled with. */
+  readonly manifestHashes: ReadonlyMap<number, string>
+  /** Accepted and not learnt from, by `rolloutKey`. */
+  readonly buffered: Map<string, LearnerRollout>
+  readonly ports: RunPorts
+}
+
+type Learn = Extract<CoordinatorEffect, { kind: 'learn' }>
+type Granted = Extract<CoordinatorEffect, { kind: 'lease_granted' }>
+
+/** Most rollouts in one trusted prefill, so that verdicts of the first do not wait for the last. */
+const JUDGED_AT_ONCE = 256
+
+export function rolloutKey(id: string, version: number): string {
+  return `${id}@${version}`
+}
+
+export class RunHost {
+  readonly #parts: RunParts
+  readonly #desk = new SubmissionDesk()
+  #toJudge: { readonly ticket: number; readonly id: string; readonly rollout: Delivery }[] = []
+  #judging = false
+  #learning: Promise<void> = Promise.resolve()
+  #wake: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(parts: RunParts) {
+    this.#parts = parts
+  }
+
+  get state(): CoordinatorState {
+    return this.#parts.state
+  }
+
+  get ledger(): RunLedger {
+    return this.#parts.ledger
+  }
+
+  /** Resolves when no learner step is under way. */
+  get learning(): Promise<void> {
+    return this.#learning
+  }
+
+  input(...inputs: readonly CoordinatorInput[]): void {
+    this.#turn(inputs)
+  }
+
+  peerIsPresent(peer: string, present: boolean): void {
+    ledgerPeer(this.ledger, peer).present = present
+    this.#turn([{ kind: present ? 'peer_joined' : 'peer_left', peer }])
+  }
+
+  peersUnknown(): void {
+    for (const peer of Object.values(this.ledger.peers)) peer.present = false
+    this.#turn([{ kind: 'peers_unknown' }])
+  }
+
+  peerStatus(peer: string, status: PeerStatus): void {
+    Object.assign(ledgerPeer(this.ledger, peer), { status, present: true })
+  }
+
+  feed(): RunFeed {
+    return buildFeed(this.ledger, this.state, this.#parts.ports.now())
+  }
+
+  snapshot(): RunSnapshot {
+    const now = this.#parts.ports.now()
+    return { coordinator: this.state, ledger: { ...this.ledger, earlierSeconds: durationSeconds(this.ledger, now), startedMs: now } }
+  }
+
+  submitted(request: PeerSubmits): Promise<SubmissionAnswer> {
+    const { run } = this.#parts.terms
+    if (request.submission.run !== run) return Promise.resolve(refuse('unknown_run', `this trainer runs ${run}`))
+    const { submission, answered } = this.#desk.open(request, this.#parts.ports.now())
+    const { ticket, peer, lease, rollouts } = submission
+    const deliveries = [...rollouts.values()].map(({ prompt, index, version }) => ({ prompt, index, version }))
+    this.#turn([{ kind: 'rollouts_received', ticket, peer, lease, rollouts: deliveries }])
+    return answered
+  }
+
+  /** No more verdicts, leases or steps; what is stored is complete. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#wake)
+    this.#desk.refuseAll()
+    this.#parts.database.record({ snapshot: this.snapshot() })
+  }
+
+  #turn(inputs: readonly CoordinatorInput[], done?: StepRecord): void {
+    const nowMs = this.#parts.ports.now()
+    const effects = inputs.flatMap(input => step(this.state, input, { nowMs }))
+    const judged: JudgedRollout[] = []
+    const outdated: RolloutKey[] = []
+    for (const effect of effects) {
+      if (effect.kind === 'answered') judged.push(...this.#settle(effect))
+      else if (effect.kind === 'rollout_outdated') outdated.push({ id: `${effect.rollout.prompt}/${effect.rollout.index}`, version: effect.rollout.version })
+    }
+    for (const { id, version } of outdated) this.#parts.buffered.delete(rolloutKey(id, version))
+    if (judged.length > 0 || outdated.length > 0 || done !== undefined) this.#parts.database.record({ judged, outdated, step: done, snapshot: this.snapshot() })
+    this.#desk.answerComplete()
+    for (const effect of effects) this.#carryOut(effect)
+    this.#judgeWaiting()
+  }
+
+  #carryOut(effect: CoordinatorEffect): void {
+    switch (effect.kind) {
+      case 'lease_granted':
+        this.#parts.ports.grant(effect.peer, this.#lease(effect))
+        return
+      case 'judge': {
+        const submission = this.#desk.get(effect.ticket)
+        const id = `${effect.rollout.prompt}/${effect.rollout.index}`
+        noteTokens(this.ledger, effect.peer, submission.rollouts.get(id)!.tokens.length, this.#parts.ports.now())
+        this.#toJudge.push({ ticket: effect.ticket, id, rollout: effect.rollout })
+        return
+      }
+      case 'learn':
+        this.#learning = this.#learn(effect).catch(this.#parts.ports.failed)
+        return
+      case 'wake_at':
+        clearTimeout(this.#wake)
+        this.#wake = setTimeout(() => this.#turn([{ kind: 'deadline_reached' }]), Math.max(0, effect.atMs - this.#parts.ports.now()))
+        return
+      case 'answered':
+      case 'rollout_outdated':
+      case 'lease_ended':
+    }
+  }
+
+  #lease({ lease, version, samples, durationMs }: Granted): Lease {
+    const { terms, prompts, manifestHashes } = this.#parts
+    const byPrompt = new Map<number, SampleKey[]>()
+    for (const key of samples) byPrompt.set(key.prompt, [...(byPrompt.get(key.prompt) ?? []), key])
+    const manifestHash = manifestHashes.get(version)
+    if (manifestHash === undefined) throw new Error(`version ${version} was leased, but has no manifest`)
+    return {
+      id: lease,
+      run: terms.run,
+      version,
+      manifestHash,
+      prompts: [...byPrompt].map(([prompt, keys]) => ({
+        prompt,
+        tokens: [...prompts.prompt(prompt).tokens],
+        samples: keys.map(({ index }) => ({ index, seed: rolloutSeed(terms.runSecret, prompt, index) }))
+      })),
+      maxTokens: terms.maxTokens,
+      durationMs
+    }
+  }
+
+  /** Books a verdict. @returns the row to store, unless the verdict only repeats one */
+  #settle({ ticket, peer, rollout: { prompt, index, version }, verdict, first }: Extract<CoordinatorEffect, { kind: 'answered' }>): JudgedRollout[] {
+    const submission = this.#desk.get(ticket)
+    submission.verdicts.push(verdict)
+    if (!first) return []
+    const id = `${prompt}/${index}`
+    const { tokens } = submission.rollouts.get(id)!
+    const judgement = submission.judgements.get(id)
+    const reward = verdict.outcome === 'accepted' ? verdict.reward : null
+    const reason = verdict.outcome === 'rejected' ? verdict.reason : null
+    const texts = this.#texts(prompt, tokens, judgement)
+    const behaviourLogProbs = judgement?.outcome === 'accepted' ? [...judgement.behaviourLogProbs] : null
+    noteRollout(this.ledger, { id, peer, version, ...texts, outcome: verdict.outcome, reward, reason })
+    if (reward !== null && behaviourLogProbs !== null) this.#buffer(id, version, tokens, behaviourLogProbs, reward)
+    return [{ id, prompt, index, version, peer, tokens, behaviourLogProbs, promptText: texts.prompt, completionText: texts.completion, outcome: verdict.outcome, reason, reward, receivedMs: submission.receivedMs }]
+  }
+
+  #buffer(id: string, version: number, tokens: readonly number[], behaviourLogProbs: readonly number[], reward: number): void {
+    const prompt = this.#parts.prompts.prompt(Number(id.split('/')[0])).tokens
+    this.#parts.buffered.set(rolloutKey(id, version), { tokens: [...prompt, ...tokens], promptLength: prompt.length, behaviourLogProbs, reward })
+  }
+
+  #texts(prompt: number, tokens: readonly number[], judgement: Judgement | undefined): { prompt: string; completion: string } {
+    if (judgement !== undefined) return { prompt: judgement.prompt, completion: judgement.completion }
+    const readable = tokens.every(token => token < this.#parts.terms.vocabSize)
+    return { prompt: this.#parts.prompts.prompt(prompt).text, completion: readable ? this.#parts.ports.decodeText(tokens) : '' }
+  }
+
+  #judgeWaiting(): void {
+    if (this.#judging || this.#toJudge.length === 0) return
+    this.#judging = true
+    this.#judgeAll()
+      .catch(this.#parts.ports.failed)
+      .finally(() => {
+        this.#judging = false
+      })
+  }
+
+  async #judgeAll(): Promise<void> {
+    while (this.#toJudge.length > 0) {
+      const batch = this.#toJudge.slice(0, JUDGED_AT_ONCE)
+      this.#toJudge = this.#toJudge.slice(JUDGED_AT_ONCE)
+      const known = batch.map(waiting => this.#judgeForm(this.#desk.get(waiting.ticket), waiting.id))
+      const unknown = batch.filter((_, index) => known[index] === undefined)
+      const requests = unknown.map(({ ticket, id, rollout }) => ({ rollout: this.#desk.get(ticket).rollouts.get(id)!, taskSeed: this.#parts.prompts.taskSeed(rollout.prompt) }))
+      const judgements = requests.length === 0 ? [] : await this.#parts.ports.judge(requests)
+      if (this.#closed) return
+      for (const [index, { ticket, id }] of unknown.entries()) this.#desk.get(ticket).judgements.set(id, judgements[index]!)
+      this.#turn(batch.map(({ ticket, id, rollout }, index) => judgedInput(this.#desk.get(ticket), id, rollout, known[index])))
+    }
+  }
+
+  /** @returns undefined when the model has to say */
+  #judgeForm(submission: Submission, id: string): CoordinatorJudgement | undefined {
+    const rollout = submission.rollouts.get(id)!
+    if (isTooOld(this.state, rollout.version)) return { kind: 'too_late' }
+    const { terms, manifestHashes } = this.#parts
+    const seed = rolloutSeed(terms.runSecret, rollout.prompt, rollout.index)
+    const reason = checkRollout(rollout, { ...terms, manifestHash: manifestHashes.get(rollout.version) ?? '', seed })
+    return reason === undefined ? undefined : { kind: 'rejected', reason }
+  }
+
+  async #learn({ version, groups }: Learn): Promise<void> {
+    const { ports, buffered } = this.#parts
+    const samples = groups.flatMap(group => group.samples)
+    const keys = samples.map(({ prompt, index, version }) => ({ id: `${prompt}/${index}`, version }))
+    const batch = groups.map(group => group.samples.map(sample => this.#taken(sample)))
+    const startedMs = ports.now()
+    const metrics = await ports.learn(version, batch)
+    const stepSeconds = (ports.now() - startedMs) / 1000
+    const shown = shownMetrics(metrics, { version: version + 1, lags: samples.map(({ lag }) => lag), stepSeconds })
+    noteStep(this.ledger, shown, metrics.tokens)
+    for (const { id, version } of keys) buffered.delete(rolloutKey(id, version))
+    this.#turn([{ kind: 'policy_published', version: version + 1 }], { version, learnt: keys, metrics: { shown, learner: metrics } })
+    ports.learnt(version + 1)
+  }
+
+  #taken({ prompt, index, version }: Delivery): LearnerRollout {
+    const rollout = this.#parts.buffered.get(rolloutKey(`${prompt}/${index}`, version))
+    if (rollout === undefined) throw new Error(`rollout ${prompt}/${index} of version ${version} was accepted, but is not in the buffer`)
+    return rollout
+  }
+}
+
+type CoordinatorJudgement = Extract<CoordinatorInput, { kind: 'rollout_judged' }>['judgement']
+
+function judgedInput({ ticket, peer, judgements }: Submission, id: string, rollout: Delivery, known: CoordinatorJudgement | undefined): CoordinatorInput {
+  return { kind: 'rollout_judged', ticket, peer, rollout, judgement: known ?? asInput(judgements.get(id)!) }
+}
+
+function asInput(judgement: Judgement): CoordinatorJudgement {
+  return judgement.outcome === 'accepted' ? { kind: 'accepted', reward: judgement.reward } : { kind: 'rejected', reason: judgement.reason }
+}

@@ -1,0 +1,35 @@
+import type { Tensors } from '#shared/model/tensor.ts'
+import type { Evaluation } from '#shared/protocol/run-report.ts'
+import { startWorkerThread } from '../worker-thread.ts'
+import type { EvaluationApi, EvaluationSetup } from './evaluation-worker.ts'
+
+/** Measures versions in a thread of its own. */
+export interface EvaluationThread {
+  /**
+   * Greedy success of a version on the fixed held-out tasks. One call at a time.
+   * @param parameters the adapter, or without LoRA all weights; null measures the base model
+   */
+  readonly evaluate: (parameters: Tensors | null) => Promise<Evaluation>
+  /** Rejects when the thread dies; never resolves. */
+  readonly failed: Promise<never>
+  readonly close: () => Promise<void>
+}
+
+/** @throws {ModelFileError | EnvironmentError} as one line, when the model or the environment cannot be used */
+export async function startEvaluationThread(setup: EvaluationSetup): Promise<EvaluationThread> {
+  const { remote, failed, terminate } = startWorkerThread<EvaluationApi>(new URL('./evaluation-worker.ts', import.meta.url))
+  try {
+    await Promise.race([remote.open(setup), failed])
+  } catch (error) {
+    await terminate()
+    throw error
+  }
+  return {
+    evaluate: parameters => Promise.race([remote.evaluate(parameters), failed]),
+    failed,
+    close: async () => {
+      await Promise.race([remote.close(), failed])
+      await terminate()
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import { v } from '#shared/protocol/schema.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
+import { loraDescription } from '#shared/protocol/run-description.ts'
+import { ADVANTAGE_ESTIMATORS } from './learner/advantage.ts'
+import { DEFAULT_OPTIMIZER } from './learner/optimizer-config.ts'
+
+const whole = (least: number, most: number = Number.MAX_SAFE_INTEGER) =>
+  v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most))
+const positive = v.pipe(v.number(), v.finite(), v.gtValue(0))
+const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0))
+const decay = v.pipe(v.number(), v.minValue(0), v.ltValue(1))
+
+const loss = v.variant('kind', [
+  v.strictObject({ kind: v.literal('dppo'), low: v.optional(positive, 0.2), high: v.optional(positive, 0.2), klTau: v.optional(notNegative, 1e-3) }),
+  v.strictObject({ kind: v.literal('clip'), low: v.optional(positive, 0.2), high: v.optional(positive, 0.28), delta: v.optional(v.pipe(v.number(), v.gtValue(1)), 4) }),
+  v.strictObject({ kind: v.literal('truncated-importance-sampling'), cap: v.optional(positive, 2) })
+])
+
+/** A run file as a table of tables; `docs/run-file.md` explains the keys to people. */
+export const runFile = v.strictObject({
+  name: v.pipe(v.string(), v.minLength(1), v.maxLength(60)),
+  /** One sentence for volunteers. */
+  goal: v.pipe(v.string(), v.minLength(1), v.maxLength(500)),
+  seed: v.optional(whole(0), 0),
+  mode: v.optional(v.picklist(['sequential', 'async']), 'async'),
+  /** S, in versions. Sequential mode makes it 0. */
+  stalenessBudget: v.optional(whole(0, 1023), 4),
+  /** Learner steps after which the run ends. */
+  updates: whole(1, LIMITS.pointsPerSeries),
+  /** What is trained: a LoRA adapter, or every parameter. */
+  parameters: v.optional(v.picklist(['lora', 'full']), 'lora'),
+  /** Folder with config.json, tokenizer.json and model.safetensors. */
+  model: v.strictObject({ path: v.pipe(v.string(), v.minLength(1)) }),
+  environment: v.strictObject({ name: v.string(), options: v.optional(v.record(v.string(), v.unknown()), {}) }),
+  batch: v.optional(
+    v.strictObject({
+      /** P: prompts of one learner step. */
+      prompts: v.optional(whole(1, 4096), 16),
+      /** G: samples of each prompt. */
+      group: v.optional(whole(2, 1024), 16),
+      /** Most tokens per sample. */
+      maxTokens: v.optional(whole(1, LIMITS.tokensPerRollout), 16)
+    }),
+    {}
+  ),
+  lora: v.optional(
+    v.strictObject({
+      rank: v.optional(loraDescription.entries.rank, 8),
+      alpha: v.optional(positive, 32),
+      targets: v.optional(loraDescription.entries.targets, ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'])
+    }),
+    {}
+  ),
+  optimizer: v.optional(
+    v.strictObject({
+      learningRate: v.optional(positive, DEFAULT_OPTIMIZER.learningRate),
+      warmupSteps: v.optional(whole(0), DEFAULT_OPTIMIZER.warmupSteps),
+      /** `linear`: the learning rate falls to 0 over the run's updates. */
+      decay: v.optional(v.picklist(['none', 'linear']), 'none'),
+      beta1: v.optional(decay, DEFAULT_OPTIMIZER.beta1),
+      beta2: v.optional(decay, DEFAULT_OPTIMIZER.beta2),
+      epsilon: v.optional(positive, DEFAULT_OPTIMIZER.epsilon),
+      weightDecay: v.optional(notNegative, DEFAULT_OPTIMIZER.weightDecay),
+      maxGradientNorm: v.optional(positive, DEFAULT_OPTIMIZER.maxGradientNorm)
+    }),
+    {}
+  ),
+  loss: v.optional(loss, { kind: 'dppo' }),
+  advantage: v.optional(v.strictObject({ kind: v.optional(v.picklist(ADVANTAGE_ESTIMATORS), 'grpo') }), {}),
+  evaluation: v.optional(
+    v.strictObject({
+      /** Held-out tasks, decoded greedily before and after the run. */
+      size: v.optional(whole(1, 100_000), 256),
+      /** Learner steps between evaluations; 0: only before and after. */
+      every: v.optional(whole(0), 0)
+    }),
+    {}
+  ),
+  stop: v.optional(
+    v.strictObject({
+      /** Held-out success at which the run ends before its updates are done; needs `evaluation.every`. */
+      success: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)))
+    }),
+    {}
+  )
+})
+
+export type RunFile = v.InferOutput<typeof runFile>

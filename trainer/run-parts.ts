@@ -1,0 +1,82 @@
+/** Everything that a run is made of, opened and at the point where the run stands. */
+import type { RunFacts } from '#shared/coordination/run-ledger.ts'
+import { environmentNamed } from '#shared/environments/environments.ts'
+import { initialAdapter, type LoraConfig } from '#shared/model/lora.ts'
+import type { Model } from '#shared/model/model-directory.ts'
+import type { Tensors } from '#shared/model/tensor.ts'
+import { createRng } from '#shared/random/rng.ts'
+import { createPromptSource, type PromptSource } from './coordinator/prompt-source.ts'
+import { startEvaluationThread, type EvaluationThread } from './evaluation/evaluation-thread.ts'
+import { startLearnerThread, type LearnerThread } from './learner/learner-thread.ts'
+import type { OptimizerConfig } from './learner/optimizer-config.ts'
+import { readModel } from './model-files.ts'
+import { now } from './run-clock.ts'
+import { freshStart, resumedStart, type RunStart } from './run-recovery.ts'
+import { openCheckpoints, type CheckpointStore } from './store/checkpoints.ts'
+import type { RunFile } from './run-file-schema.ts'
+import { RunDatabase } from './store/run-database.ts'
+import type { RunDirectory } from './store/run-directory.ts'
+import { startVerifierThread, type VerifierThread } from './verifier/verifier-thread.ts'
+
+export interface RunParts {
+  readonly model: Model
+  readonly lora: LoraConfig | null
+  readonly prompts: PromptSource
+  readonly database: RunDatabase
+  readonly checkpoints: CheckpointStore
+  readonly start: RunStart
+  readonly learner: LearnerThread
+  readonly verifier: VerifierThread
+  readonly evaluation: EvaluationThread
+  /** The trained tensors of the newest version. */
+  newest: Tensors
+}
+
+/**
+ * Loads the model, starts the threads and finds out where the run stands.
+ * @param warn receives one line per damaged checkpoint
+ * @throws {UserError | EnvironmentError} one line about what the run file or the folder has wrong
+ */
+export async function openRunParts(directory: RunDirectory, warn: (line: string) => void): Promise<RunParts> {
+  const { runFile } = directory
+  const model = await readModel(runFile.model.path)
+  const lora: LoraConfig | null = runFile.parameters === 'lora' ? runFile.lora : null
+  const environment = runFile.environment
+  const prompts = createPromptSource(environmentNamed(environment.name, environment.options), model, runFile.seed, runFile.batch.maxTokens)
+  const database = new RunDatabase(directory.database)
+  const checkpoints = openCheckpoints({ folder: directory.checkpoints, config: model.config, lora, baseModel: runFile.model.path, keep: runFile.stalenessBudget + 2 })
+  const snapshot = database.snapshot()
+  const start =
+    snapshot === undefined
+      ? freshStart(runFile, factsOf(directory), now())
+      : resumedStart({ snapshot, buffered: database.buffered(), checkpoints }, factsOf(directory), prompts, now(), warn)
+  const adapter = lora === null ? null : initialAdapter(model.config, lora, createRng(`adapter/${runFile.seed}`))
+  const modelDirectory = runFile.model.path
+  const [learner, verifier, evaluation] = await Promise.all([
+    startLearnerThread({
+      config: model.config,
+      lora,
+      weights: model.weights,
+      adapter,
+      optimizer: optimizerOf(runFile),
+      grpo: { loss: runFile.loss, advantage: runFile.advantage.kind }
+    }),
+    startVerifierThread({ modelDirectory, lora, environment }),
+    startEvaluationThread({ modelDirectory, lora, environment, size: runFile.evaluation.size, maxTokens: runFile.batch.maxTokens })
+  ])
+  if (start.learner === undefined) checkpoints.write(0, await learner.learner.state())
+  else await learner.learner.restore(start.learner)
+  const newest: Tensors = start.learner?.parameters ?? adapter ?? model.weights
+  for (const [version, parameters] of start.olderVersions) await verifier.verifier.keep(version, parameters)
+  await verifier.verifier.keep(start.state.version, newest)
+  return { model, lora, prompts, database, checkpoints, start, learner, verifier, evaluation, newest }
+}
+
+function factsOf({ run, runFile }: RunDirectory): RunFacts {
+  const { goal, mode, stalenessBudget, seed, updates } = runFile
+  return { run, goal, mode, stalenessBudget, seed, updatesPlanned: updates }
+}
+
+function optimizerOf({ optimizer: { decay, ...optimizer }, updates }: RunFile): OptimizerConfig {
+  return { ...optimizer, decaySteps: decay === 'linear' ? updates : 0 }
+}

@@ -1,0 +1,194 @@
+/**
+ * What a run remembers, in SQLite: every judged rollout, the metrics of every step, and a snapshot of the coordinator and the
+ * books. A rollout and the snapshot that counts it are written in one transaction, before the peer is told.
+ */
+import Database from 'libsql'
+import type { CoordinatorState } from '#shared/coordination/coordinator-state.ts'
+import type { RunLedger } from '#shared/coordination/run-ledger.ts'
+import type { LearnerMetrics } from '#shared/protocol/run-feed.ts'
+import { UserError } from '../user-error.ts'
+
+/** Raised with every change of the tables; a run directory of another one is refused. */
+const SCHEMA_VERSION = 1
+
+const TABLES = `
+  CREATE TABLE rollouts (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    prompt INTEGER NOT NULL,
+    sample INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    peer TEXT NOT NULL,
+    tokens TEXT NOT NULL,
+    behaviour_log_probs TEXT,
+    prompt_text TEXT NOT NULL,
+    completion_text TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('accepted', 'stale', 'rejected')),
+    reason TEXT,
+    reward REAL,
+    learnt_at INTEGER,
+    received_ms INTEGER NOT NULL
+  );
+  CREATE UNIQUE INDEX accepted_once ON rollouts (id, version) WHERE outcome = 'accepted';
+  CREATE INDEX by_prompt ON rollouts (prompt);
+  CREATE TABLE metrics (version INTEGER PRIMARY KEY, json TEXT NOT NULL);
+  CREATE TABLE snapshot (only INTEGER PRIMARY KEY CHECK (only = 1), json TEXT NOT NULL);
+`
+
+export interface JudgedRollout {
+  readonly id: string
+  readonly prompt: number
+  readonly index: number
+  readonly version: number
+  readonly peer: string
+  readonly tokens: readonly number[]
+  /** Of the trusted prefill; null where it did not get that far. */
+  readonly behaviourLogProbs: readonly number[] | null
+  readonly promptText: string
+  readonly completionText: string
+  readonly outcome: 'accepted' | 'stale' | 'rejected'
+  readonly reason: string | null
+  readonly reward: number | null
+  readonly receivedMs: number
+}
+
+/** Accepted, and not learnt from yet. */
+export interface BufferedRollout {
+  readonly id: string
+  readonly version: number
+  readonly tokens: readonly number[]
+  readonly behaviourLogProbs: readonly number[]
+  readonly reward: number
+}
+
+export interface RunSnapshot {
+  readonly coordinator: CoordinatorState
+  readonly ledger: RunLedger
+}
+
+export interface RolloutKey {
+  readonly id: string
+  readonly version: number
+}
+
+/** A learner step from `version` that is done. */
+export interface StepRecord {
+  readonly version: number
+  readonly learnt: readonly RolloutKey[]
+  /** As pages show it, and all that the learner measured. */
+  readonly metrics: { readonly shown: LearnerMetrics; readonly learner: object }
+}
+
+export interface TurnRecord {
+  readonly judged?: readonly JudgedRollout[]
+  /** Accepted rollouts that became too old before they were learnt from. */
+  readonly outdated?: readonly RolloutKey[]
+  readonly step?: StepRecord | undefined
+  readonly snapshot: RunSnapshot
+}
+
+interface BufferedRow {
+  readonly id: string
+  readonly version: number
+  readonly tokens: string
+  readonly behaviour_log_probs: string
+  readonly reward: number
+}
+
+export class RunDatabase {
+  readonly #database: Database.Database
+
+  /** @throws {UserError} when the file was written by another version of this program */
+  constructor(path: string) {
+    this.#database = new Database(path)
+    // FULL: an acknowledged rollout survives a power cut, not only a crash.
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    const found = (this.#database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
+    if (found === SCHEMA_VERSION) return
+    if (found !== 0) throw new UserError(`${path}: written by another version of this program (tables ${found}, here ${SCHEMA_VERSION}); resume it with that one`)
+    this.#transaction(() => this.#database.exec(`${TABLES} PRAGMA user_version = ${SCHEMA_VERSION};`))
+  }
+
+  /** Writes everything that one turn of the coordinator decided, or nothing. */
+  record({ judged = [], outdated = [], step, snapshot }: TurnRecord): void {
+    this.#transaction(() => {
+      for (const rollout of judged) this.#insert(rollout)
+      this.#update("outcome = 'stale'", outdated)
+      if (step !== undefined) {
+        this.#update(`learnt_at = ${step.version}`, step.learnt)
+        this.#database.prepare('INSERT OR REPLACE INTO metrics (version, json) VALUES (?, ?)').run([step.version + 1, JSON.stringify(step.metrics)])
+      }
+      this.#database.prepare('INSERT OR REPLACE INTO snapshot (only, json) VALUES (1, ?)').run([JSON.stringify(withoutMetrics(snapshot))])
+    })
+  }
+
+  /** @returns undefined before the first */
+  snapshot(): RunSnapshot | undefined {
+    const row = this.#database.prepare('SELECT json FROM snapshot').get() as { json: string } | undefined
+    if (row === undefined) return undefined
+    const { coordinator, ledger } = JSON.parse(row.json) as RunSnapshot
+    const steps = this.#database.prepare('SELECT json FROM metrics WHERE version <= ? ORDER BY version').all([coordinator.version]) as { json: string }[]
+    return { coordinator, ledger: { ...ledger, metrics: steps.map(({ json }) => (JSON.parse(json) as StepRecord['metrics']).shown) } }
+  }
+
+  buffered(): BufferedRollout[] {
+    const rows = this.#database.prepare("SELECT id, version, tokens, behaviour_log_probs, reward FROM rollouts WHERE outcome = 'accepted' AND learnt_at IS NULL ORDER BY number").all() as BufferedRow[]
+    return rows.map(({ id, version, tokens, behaviour_log_probs, reward }) => ({
+      id,
+      version,
+      reward,
+      tokens: JSON.parse(tokens) as number[],
+      behaviourLogProbs: JSON.parse(behaviour_log_probs) as number[]
+    }))
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  #insert(rollout: JudgedRollout): void {
+    this.#database
+      .prepare(
+        `INSERT INTO rollouts
+         (id, prompt, sample, version, peer, tokens, behaviour_log_probs, prompt_text, completion_text, outcome, reason, reward, received_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+      )
+      .run([
+        rollout.id,
+        rollout.prompt,
+        rollout.index,
+        rollout.version,
+        rollout.peer,
+        JSON.stringify(rollout.tokens),
+        rollout.behaviourLogProbs === null ? null : JSON.stringify(rollout.behaviourLogProbs),
+        rollout.promptText,
+        rollout.completionText,
+        rollout.outcome,
+        rollout.reason,
+        rollout.reward,
+        rollout.receivedMs
+      ])
+  }
+
+  #update(change: string, rollouts: readonly RolloutKey[]): void {
+    if (rollouts.length === 0) return
+    const update = this.#database.prepare(`UPDATE rollouts SET ${change} WHERE id = ? AND version = ? AND outcome = 'accepted'`)
+    for (const { id, version } of rollouts) update.run([id, version])
+  }
+
+  #transaction(work: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      work()
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+}
+
+/** They have a table of their own: a snapshot must not grow with the run. */
+function withoutMetrics({ coordinator, ledger }: RunSnapshot): RunSnapshot {
+  return { coordinator, ledger: { ...ledger, metrics: [] } }
+}

@@ -1,0 +1,257 @@
+import { createChunkFetcher, stepChunkFetcher, type FetchEffect, type FetchInput } from '#shared/dissemination/chunk-fetcher.ts'
+import { createChunkSupplier, stepChunkSupplier, type SupplyEffect, type SupplyInput } from '#shared/dissemination/chunk-supplier.ts'
+import { chunksOf } from '#shared/dissemination/manifest.ts'
+import type { Manifest } from '#shared/protocol/manifest.ts'
+import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { ChunkStore } from '../storage/chunk-store.ts'
+import type { LinkFrame } from './link-frame.ts'
+import { fetchFromOrigin } from './origin.ts'
+import { PeerLinks } from './peer-links.ts'
+
+export interface ChunkExchangeOptions {
+  readonly iceServers: Welcome['iceServers']
+  readonly store: ChunkStore
+  /** For another tab, through the signaling server. */
+  readonly signal: (to: string, data: string) => void
+  /** A link to this tab could not be made or was lost. */
+  readonly linkLost: (peer: string) => void
+  /** Bytes or links have changed. */
+  readonly changed: () => void
+  /** An exchange was closed because of what the peer sent. */
+  readonly refused: (peer: string, code: string) => void
+}
+
+/** Chunks kept at hand while pieces of them are sent: reading one checks its hash, which takes longer than sending a piece. */
+const CHUNKS_AT_HAND = 4
+/** Failures of the origin in a row, without a byte from anywhere, after which people are told. */
+const FAILURES_SHOWN = 3
+
+/** Another tab may have heard of a version before us: its wants of chunks that we know nothing of are answered a little later. */
+const GRACE_MS = 500
+const WANTS_IN_GRACE = 64
+
+interface Waiting {
+  readonly manifest: Manifest
+  readonly missing: Set<string>
+  readonly resolve: () => void
+}
+
+/** Carries out what the fetching and the supplying machine decide, over data channels, HTTP and the chunk store. */
+export class ChunkExchange {
+  readonly #options: ChunkExchangeOptions
+  readonly #links: PeerLinks
+  readonly #fetcher = createChunkFetcher()
+  readonly #supplier = createChunkSupplier()
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #atHand = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>()
+  readonly #stopped = new AbortController()
+  #failuresInARow = 0
+  #wantsInGrace = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(options: ChunkExchangeOptions) {
+    this.#options = options
+    this.#links = new PeerLinks(options.iceServers, {
+      linkUp: peer => {
+        this.#fetch({ kind: 'link_up', peer })
+        options.changed()
+      },
+      linkDown: peer => {
+        this.#fetch({ kind: 'link_down', peer })
+        this.#supply({ kind: 'link_down', peer })
+        options.changed()
+      },
+      linkLost: options.linkLost,
+      frame: (peer, frame) => this.#takeFrame(peer, frame),
+      signal: options.signal
+    })
+  }
+
+  get openLinks(): number {
+    return this.#links.count
+  }
+
+  get bytesFromOrigin(): number {
+    return this.#fetcher.received.fromOrigin
+  }
+
+  get bytesFromPeers(): number {
+    return this.#fetcher.received.fromPeers
+  }
+
+  /** Chunks are wanted, and nobody delivers them at the moment. */
+  get unreachable(): boolean {
+    return this.#waiting.size > 0 && this.#failuresInARow >= FAILURES_SHOWN
+  }
+
+  introduce(peer: string, initiator: boolean): void {
+    this.#links.introduce(peer, initiator)
+  }
+
+  takeSignal(from: string, data: string): void {
+    this.#links.signal(from, data)
+  }
+
+  peerGone(peer: string): void {
+    this.#links.forget(peer)
+  }
+
+  /** Others may ask for these chunks before they are here, and before we have begun to fetch them. */
+  expect(manifest: Manifest): void {
+    for (const { hash } of chunksOf(manifest)) this.#supply({ kind: 'chunk_expected', hash })
+  }
+
+  /** Resolves when every chunk of the version is stored; never, when it is given up before. */
+  async fetchVersion(manifest: Manifest, suppliers: readonly string[]): Promise<void> {
+    this.expect(manifest)
+    const chunks = chunksOf(manifest)
+    const missing = new Set<string>()
+    for (const { hash, size } of chunks) {
+      if ((await this.#options.store.get(hash)) === undefined) missing.add(hash)
+      else this.#supply({ kind: 'chunk_held', hash, size })
+    }
+    if (missing.size === 0 || this.#stopped.signal.aborted) return
+    await new Promise<void>(resolve => {
+      this.#waiting.set(manifest.version, { manifest, missing, resolve })
+      this.#fetch({ kind: 'chunks_wanted', chunks: chunks.filter(({ hash }) => missing.has(hash)), suppliers })
+    })
+  }
+
+  /** The tracker knows better suppliers for a version that is being fetched. */
+  nameSuppliers(version: number, suppliers: readonly string[]): void {
+    const waiting = this.#waiting.get(version)
+    if (waiting === undefined) return
+    const chunks = chunksOf(waiting.manifest).filter(({ hash }) => waiting.missing.has(hash))
+    this.#fetch({ kind: 'chunks_wanted', chunks, suppliers })
+  }
+
+  /** Neither fetched nor supplied any more. Chunks that other versions share with it must not be forgotten with it. */
+  forget(manifest: Manifest, shared: ReadonlySet<string>): void {
+    this.#waiting.delete(manifest.version)
+    const hashes = chunksOf(manifest).map(({ hash }) => hash).filter(hash => !shared.has(hash))
+    this.#fetch({ kind: 'chunks_unwanted', hashes })
+    for (const hash of hashes) {
+      this.#atHand.delete(hash)
+      this.#supply({ kind: 'chunk_dropped', hash })
+    }
+  }
+
+  close(): void {
+    this.#stopped.abort()
+    clearTimeout(this.#timer)
+    this.#waiting.clear()
+    this.#links.forgetAll()
+  }
+
+  #takeFrame(peer: string, frame: LinkFrame): void {
+    if (frame.kind === 'piece') return this.#fetch({ kind: 'piece_arrived', peer, piece: frame.piece })
+    if (frame.kind === 'bad_frame') return this.#refuseFrame(peer, frame)
+    const { message } = frame
+    switch (message.kind) {
+      case 'piece_wanted':
+        return this.#takeWant({ ...message, peer })
+      case 'chunk_unavailable':
+        return this.#fetch({ kind: 'chunk_unavailable', peer, hash: message.hash })
+      case 'chunk_refused':
+        this.#options.refused(peer, message.code)
+        return this.#fetch({ kind: 'chunk_unavailable', peer, hash: message.hash })
+    }
+  }
+
+  #takeWant(want: Extract<SupplyInput, { kind: 'piece_wanted' }>): void {
+    const { held, expected } = this.#supplier
+    if (held.has(want.hash) || expected.has(want.hash) || this.#wantsInGrace >= WANTS_IN_GRACE) return this.#supply(want)
+    this.#wantsInGrace++
+    setTimeout(() => {
+      this.#wantsInGrace--
+      this.#supply(want)
+    }, GRACE_MS)
+  }
+
+  /** A frame that names its chunk ends that chunk's exchange; one that names none ends the link. Others deliver the rest. */
+  #refuseFrame(peer: string, { hash, code }: Extract<LinkFrame, { kind: 'bad_frame' }>): void {
+    this.#options.refused(peer, code)
+    if (hash === undefined) return this.#links.close(peer)
+    this.#links.sendMessage(peer, { kind: 'chunk_refused', hash, code })
+    this.#fetch({ kind: 'chunk_unavailable', peer, hash })
+  }
+
+  #fetch(input: FetchInput): void {
+    if (this.#stopped.signal.aborted) return
+    for (const effect of stepChunkFetcher(this.#fetcher, input, { now: performance.now() })) this.#carryOutFetch(effect)
+  }
+
+  #carryOutFetch(effect: FetchEffect): void {
+    switch (effect.kind) {
+      case 'ask_piece': {
+        const { peer, hash, offset, length } = effect
+        return this.#links.sendMessage(peer, { kind: 'piece_wanted', hash, offset, length })
+      }
+      case 'ask_origin':
+        void this.#askOrigin(effect.hash, effect.offset)
+        return
+      case 'chunk_complete':
+        void this.#storeChunk(effect.hash, effect.bytes)
+        return
+      case 'refuse_chunk':
+        this.#options.refused(effect.peer, effect.code)
+        return this.#links.sendMessage(effect.peer, { kind: 'chunk_refused', hash: effect.hash, code: effect.code })
+      case 'ban_peer':
+        return this.#links.close(effect.peer)
+      case 'wake_at':
+        clearTimeout(this.#timer)
+        this.#timer = setTimeout(() => this.#fetch({ kind: 'time_passed' }), Math.max(0, effect.at - performance.now()))
+    }
+  }
+
+  async #askOrigin(hash: string, offset: number): Promise<void> {
+    const bytes = await fetchFromOrigin(hash, offset, this.#stopped.signal)
+    this.#failuresInARow = bytes === undefined ? this.#failuresInARow + 1 : 0
+    this.#fetch(bytes === undefined ? { kind: 'origin_failed', hash } : { kind: 'origin_answered', hash, bytes })
+    this.#options.changed()
+  }
+
+  async #storeChunk(hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#failuresInARow = 0
+    const owner = [...this.#waiting.values()].find(({ missing }) => missing.has(hash))?.manifest
+    if (owner === undefined) return
+    await this.#options.store.put(hash, bytes, owner)
+    this.#supply({ kind: 'chunk_held', hash, size: bytes.byteLength })
+    this.#options.changed()
+    for (const [version, { missing, resolve }] of this.#waiting) {
+      missing.delete(hash)
+      if (missing.size > 0) continue
+      this.#waiting.delete(version)
+      resolve()
+    }
+  }
+
+  #supply(input: SupplyInput): void {
+    if (this.#stopped.signal.aborted) return
+    for (const effect of stepChunkSupplier(this.#supplier, input)) void this.#carryOutSupply(effect)
+  }
+
+  async #carryOutSupply(effect: SupplyEffect): Promise<void> {
+    const { peer, hash } = effect
+    switch (effect.kind) {
+      case 'send_piece': {
+        const bytes = await this.#read(hash)
+        if (bytes === undefined) return this.#supply({ kind: 'chunk_dropped', hash })
+        return this.#links.sendPiece(peer, { hash, offset: effect.offset, payload: bytes.subarray(effect.offset, effect.offset + effect.length) })
+      }
+      case 'send_unavailable':
+        return this.#links.sendMessage(peer, { kind: 'chunk_unavailable', hash })
+      case 'refuse_want':
+        return this.#links.sendMessage(peer, { kind: 'chunk_refused', hash, code: effect.code })
+    }
+  }
+
+  #read(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const bytes = this.#atHand.get(hash) ?? this.#options.store.get(hash)
+    this.#atHand.delete(hash)
+    this.#atHand.set(hash, bytes)
+    const [oldest] = this.#atHand.keys()
+    if (this.#atHand.size > CHUNKS_AT_HAND && oldest !== undefined) this.#atHand.delete(oldest)
+    return bytes
+  }
+}

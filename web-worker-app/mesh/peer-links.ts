@@ -1,0 +1,135 @@
+import SimplePeer from 'simple-peer/simplepeer.min.js'
+import { encodePiece, type LinkMessage, type Piece } from '#shared/protocol/link-frames.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
+import { decode } from '#shared/protocol/schema.ts'
+import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import { readLinkFrame, type LinkFrame } from './link-frame.ts'
+import { signalData } from './signal-data.ts'
+
+export interface LinkListener {
+  linkUp(peer: string): void
+  linkDown(peer: string): void
+  /** A link that was asked for could not be made, or is no more, and not because the other tab left. */
+  linkLost(peer: string): void
+  frame(peer: string, frame: LinkFrame): void
+  /** For the other tab, through the signaling server. */
+  signal(to: string, data: string): void
+}
+
+const CONNECT_TIMEOUT_MS = 15_000
+/** Chromium allows 500 connections per renderer process, closed ones included until they are collected. */
+const CONNECTIONS_PER_PAGE = 400
+
+interface Link {
+  readonly connection: SimplePeer.Instance
+  readonly connectTimer: ReturnType<typeof setTimeout>
+  up: boolean
+}
+
+/** Data channels to other tabs. Who links to whom is the signaling server's choice; every frame is checked before it is passed on. */
+export class PeerLinks {
+  readonly #listener: LinkListener
+  readonly #iceServers: Welcome['iceServers']
+  readonly #links = new Map<string, Link>()
+  #connectionsMade = 0
+
+  /** @param iceServers the run's own: simple-peer's defaults would show every volunteer's address to third parties */
+  constructor(iceServers: Welcome['iceServers'], listener: LinkListener) {
+    this.#iceServers = iceServers
+    this.#listener = listener
+  }
+
+  /** Open links. */
+  get count(): number {
+    let open = 0
+    for (const { up } of this.#links.values()) if (up) open++
+    return open
+  }
+
+  /** A second introduction to the same tab replaces the link: the other side has lost it. */
+  introduce(peer: string, initiator: boolean): void {
+    this.forget(peer)
+    if (this.#links.size >= LIMITS.linksPerPeer || this.#connectionsMade >= CONNECTIONS_PER_PAGE) return this.#listener.linkLost(peer)
+    this.#connectionsMade++
+    const iceServers = this.#iceServers.map(({ urls, username, credential }) => ({
+      urls,
+      ...(username !== undefined && { username }),
+      ...(credential !== undefined && { credential })
+    }))
+    // In object mode simple-peer tells text from binary; otherwise both arrive as bytes.
+    const connection = new SimplePeer({ initiator, config: { iceServers }, objectMode: true })
+    const link: Link = { connection, up: false, connectTimer: setTimeout(() => this.close(peer), CONNECT_TIMEOUT_MS) }
+    this.#links.set(peer, link)
+    connection.on('signal', data => this.#listener.signal(peer, JSON.stringify(data)))
+    connection.on('connect', () => {
+      clearTimeout(link.connectTimer)
+      link.up = true
+      this.#listener.linkUp(peer)
+    })
+    connection.on('data', (data: unknown) => this.#listener.frame(peer, readLinkFrame(data)))
+    connection.on('error', () => this.#lose(peer, link))
+    connection.on('close', () => this.#lose(peer, link))
+  }
+
+  /** What another tab says of its side of the connection. Nonsense, and signals of tabs nobody introduced, are ignored. */
+  signal(from: string, text: string): void {
+    const link = this.#links.get(from)
+    if (link === undefined) return
+    let parsed: unknown
+    try {
+      parsed = JSON.parse(text)
+    } catch {
+      return
+    }
+    const decoded = decode(signalData, parsed)
+    if (decoded.kind === 'ok') link.connection.signal(parsed as SimplePeer.SignalData)
+  }
+
+  sendMessage(peer: string, message: LinkMessage): void {
+    this.#send(peer, JSON.stringify(message))
+  }
+
+  sendPiece(peer: string, piece: Piece): void {
+    this.#send(peer, encodePiece(piece))
+  }
+
+  close(peer: string): void {
+    const link = this.#links.get(peer)
+    if (link !== undefined) this.#lose(peer, link)
+  }
+
+  /** The other tab is gone, or will be introduced again. */
+  forget(peer: string): void {
+    const link = this.#links.get(peer)
+    if (link !== undefined) this.#drop(peer, link)
+  }
+
+  forgetAll(): void {
+    for (const peer of this.#links.keys()) this.forget(peer)
+  }
+
+  /** `send`, never `write`: simple-peer's stream pumps by the channel's own buffer, which starves slow uplinks. */
+  #send(peer: string, data: string | Uint8Array): void {
+    const link = this.#links.get(peer)
+    if (link?.up !== true) return
+    try {
+      link.connection.send(data)
+    } catch {
+      // The channel closed between its last event and now.
+      this.#lose(peer, link)
+    }
+  }
+
+  #lose(peer: string, link: Link): void {
+    if (this.#links.get(peer) !== link) return
+    this.#drop(peer, link)
+    this.#listener.linkLost(peer)
+  }
+
+  #drop(peer: string, link: Link): void {
+    this.#links.delete(peer)
+    clearTimeout(link.connectTimer)
+    link.connection.destroy()
+    if (link.up) this.#listener.linkDown(peer)
+  }
+}

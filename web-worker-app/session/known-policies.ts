@@ -1,0 +1,67 @@
+import { checkManifest, chunksOf, manifestHash } from '#shared/dissemination/manifest.ts'
+import type { AnnouncedVersion } from '#shared/coordination/volunteer-state.ts'
+import { parseDecoderConfig, type DecoderConfig } from '#shared/model/config.ts'
+import { ModelFileError } from '#shared/model/model-file-error.ts'
+import type { Manifest } from '#shared/protocol/manifest.ts'
+import type { RunDescription } from '#shared/protocol/run-description.ts'
+import type { PolicyAnnouncement } from '#shared/protocol/volunteer-messages.ts'
+import { findTensorFault } from './policy-tensors.ts'
+
+export interface KnownPolicy {
+  readonly manifest: Manifest
+  readonly suppliers: readonly string[]
+}
+
+/** The policy versions of one run whose manifests its key has signed and its model fits. */
+export class KnownPolicies {
+  readonly description: RunDescription
+  readonly #config: DecoderConfig
+  /** By manifest hash. */
+  readonly #policies = new Map<string, KnownPolicy>()
+
+  private constructor(description: RunDescription, config: DecoderConfig) {
+    this.description = description
+    this.#config = config
+  }
+
+  /** @returns text: what about the model's config we cannot compute */
+  static of(description: RunDescription): KnownPolicies | string {
+    try {
+      return new KnownPolicies(description, parseDecoderConfig(description.model, 'config.json'))
+    } catch (error) {
+      if (error instanceof ModelFileError) return error.message
+      throw error
+    }
+  }
+
+  /**
+   * @param newestSeen refuses what is older; undefined where the server says what the newest is
+   * @returns the version, to be told to the machine; text: why the announcement must not be acted on
+   */
+  announce({ manifest, suppliers }: PolicyAnnouncement, newestSeen: number | undefined): AnnouncedVersion | string {
+    const { run, publicKey, lora } = this.description
+    if (manifest.run !== run) return `version ${manifest.version} belongs to run ${manifest.run}`
+    const check = checkManifest(manifest, publicKey, newestSeen)
+    if (check.kind === 'refused') return check.detail ?? check.code
+    const fault = findTensorFault(manifest, this.#config, lora)
+    if (fault !== undefined) return fault
+    const hash = manifestHash(manifest)
+    this.#policies.set(hash, { manifest, suppliers })
+    return { version: manifest.version, manifestHash: hash }
+  }
+
+  get({ version, manifestHash: hash }: AnnouncedVersion): KnownPolicy {
+    const policy = this.#policies.get(hash)
+    if (policy === undefined) throw new Error(`version ${version} was never announced`)
+    return policy
+  }
+
+  /** @returns its manifest, and the chunks that other versions need too; undefined when it is not of this run */
+  remove(announced: AnnouncedVersion): { readonly manifest: Manifest; readonly shared: ReadonlySet<string> } | undefined {
+    const policy = this.#policies.get(announced.manifestHash)
+    if (policy === undefined) return undefined
+    this.#policies.delete(announced.manifestHash)
+    const shared = new Set([...this.#policies.values()].flatMap(({ manifest }) => chunksOf(manifest).map(({ hash }) => hash)))
+    return { manifest: policy.manifest, shared }
+  }
+}

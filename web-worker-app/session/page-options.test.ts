@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest'
+import { readPageOptions } from './page-options.ts'
+
+test('nothing starts by itself unless the address says so', () => {
+  expect(readPageOptions('')).toEqual({ autostart: false, engine: { allowSoftwareAdapter: false, threads: 1 } })
+  expect(readPageOptions('?autostart=1&run=first&engine=webgpu&allowSoftwareAdapter=1&threads=2&utm_source=x')).toEqual({
+    autostart: true,
+    run: 'first',
+    engine: { only: 'webgpu', allowSoftwareAdapter: true, threads: 2 }
+  })
+})
+
+test.each(['?threads=0', '?threads=-1', '?engine=cuda', '?autostart=yes', '?run=No%20Run'])('%s is refused with a line that names the parameter', search => {
+  expect(() => readPageOptions(search)).toThrow(new RegExp(`the page's address: ${/\?(\w+)/.exec(search)![1]} must be`))
+})

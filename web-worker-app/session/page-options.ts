@@ -1,0 +1,36 @@
+import { decode, v } from '#shared/protocol/schema.ts'
+import { ENGINE_KINDS } from '#shared/protocol/peer-status.ts'
+import { runId } from '#shared/protocol/identifiers.ts'
+import type { EnginePreferences } from '../worker/rollout-worker-api.ts'
+
+export interface PageOptions {
+  /** Start without a person: for the tabs of `npm start`, which nobody sees. Heeded only in a browser that a program drives. */
+  readonly autostart: boolean
+  /** The run to help or to watch; absent: the server's newest. */
+  readonly run?: string
+  readonly engine: EnginePreferences
+}
+
+const flag = v.optional(v.picklist(['0', '1']), '0')
+const query = v.object({
+  autostart: flag,
+  run: v.optional(runId),
+  engine: v.optional(v.picklist(ENGINE_KINDS)),
+  allowSoftwareAdapter: flag,
+  threads: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d?$/), v.transform(Number)), '1')
+})
+
+/**
+ * Reads the address of the page: `?autostart=1&run=ID&engine=wasm&threads=2&allowSoftwareAdapter=1`.
+ * @throws {RangeError} one line: which parameter must be what
+ */
+export function readPageOptions(search: string): PageOptions {
+  const decoded = decode(query, Object.fromEntries(new URLSearchParams(search)))
+  if (decoded.kind === 'malformed') throw new RangeError(`the page's address: ${decoded.path} must be ${decoded.expected}`)
+  const { autostart, run, engine, allowSoftwareAdapter, threads } = decoded.value
+  return {
+    autostart: autostart === '1',
+    ...(run !== undefined && { run }),
+    engine: { ...(engine !== undefined && { only: engine }), allowSoftwareAdapter: allowSoftwareAdapter === '1', threads }
+  }
+}

@@ -1,0 +1,76 @@
+import { io, type Socket } from 'socket.io-client'
+import type { Handshake } from '#shared/protocol/handshake.ts'
+import type { Refusal } from '#shared/protocol/refusal.ts'
+import { decode, describeMalformed, v } from '#shared/protocol/schema.ts'
+import { joinAnswer, submissionAnswer, VOLUNTEER_ASKS, VOLUNTEER_HEARS, VOLUNTEER_TELLS } from '#shared/protocol/volunteer-messages.ts'
+
+type Heard = typeof VOLUNTEER_HEARS
+type Told = typeof VOLUNTEER_TELLS
+type Asked = typeof VOLUNTEER_ASKS
+
+const ANSWERS = { join: joinAnswer, rollouts_submitted: submissionAnswer } as const
+
+/** A submission is answered when the trainer has recomputed it; the server gives that two minutes. */
+const ANSWER_TIMEOUT_MS = { join: 30_000, rollouts_submitted: 150_000 } as const
+const RECONNECTION_DELAY_MS = 1000
+const RECONNECTION_DELAY_MAX_MS = 10_000
+
+export type ServerListener = {
+  readonly connected: () => void
+  readonly disconnected: () => void
+} & { readonly [Event in keyof Heard]: (message: v.InferOutput<Heard[Event]>) => void }
+
+/** The socket to the signaling server. Every message is checked against its schema, in both directions; it reconnects by itself. */
+export class ServerConnection {
+  readonly #socket: Socket
+
+  constructor(auth: Handshake, listener: ServerListener) {
+    this.#socket = io({ auth, transports: ['websocket'], reconnectionDelayMax: RECONNECTION_DELAY_MAX_MS })
+    this.#socket.on('connect', listener.connected)
+    this.#socket.on('disconnect', reason => {
+      listener.disconnected()
+      // What the server ends itself, the client library takes for final; a server that restarts ends everything.
+      if (reason === 'io server disconnect') setTimeout(() => this.#socket.connect(), RECONNECTION_DELAY_MS)
+    })
+    for (const event of Object.keys(VOLUNTEER_HEARS) as (keyof Heard)[]) this.#hear(event, listener)
+  }
+
+  /** Not queued while the connection is down: everything that matters is said again after it is back. */
+  tell<Event extends keyof Told>(event: Event, message: v.InferOutput<Told[Event]>): void {
+    if (this.#socket.connected) this.#socket.emit(event, checked(event, VOLUNTEER_TELLS[event], message))
+  }
+
+  /** @returns undefined when no answer came in time, or none that can be understood */
+  async ask<Event extends keyof Asked>(event: Event, message: v.InferOutput<Asked[Event]>): Promise<v.InferOutput<(typeof ANSWERS)[Event]> | Refusal | undefined> {
+    const request = checked(event, VOLUNTEER_ASKS[event], message)
+    let answer: unknown
+    try {
+      answer = await this.#socket.timeout(ANSWER_TIMEOUT_MS[event]).emitWithAck(event, request)
+    } catch {
+      return undefined
+    }
+    const decoded = decode(ANSWERS[event], answer)
+    if (decoded.kind === 'ok') return decoded.value
+    console.warn(describeMalformed(`the server's answer to ${event}`, decoded))
+    return undefined
+  }
+
+  close(): void {
+    this.#socket.disconnect()
+  }
+
+  #hear(event: keyof Heard, listener: ServerListener): void {
+    this.#socket.on(event, (raw: unknown) => {
+      const decoded = decode(VOLUNTEER_HEARS[event], raw)
+      if (decoded.kind === 'ok') (listener[event] as (message: unknown) => void)(decoded.value)
+      else console.warn(describeMalformed(`the server's ${event}`, decoded))
+    })
+  }
+}
+
+/** What we send is our doing: nonsense there is a bug. */
+function checked(event: string, schema: v.GenericSchema, message: unknown): unknown {
+  const decoded = decode(schema, message)
+  if (decoded.kind === 'malformed') throw new TypeError(describeMalformed(`our ${event}`, decoded))
+  return message
+}

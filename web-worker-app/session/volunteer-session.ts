@@ -1,0 +1,282 @@
+import { describeVolunteer, stepVolunteer } from '#shared/coordination/volunteer.ts'
+import { createVolunteer, type AnnouncedVersion, type VolunteerEffect, type VolunteerInput } from '#shared/coordination/volunteer-state.ts'
+import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
+import type { PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
+import { ChunkExchange } from '../mesh/chunk-exchange.ts'
+import type { ChunkStore } from '../storage/chunk-store.ts'
+import type { LoadAnswer, LoadRequest, PolicyTensors } from '../worker/rollout-worker-api.ts'
+import { Contribution } from './contribution.ts'
+import { EngineHost } from './engine-host.ts'
+import { KnownPolicies } from './known-policies.ts'
+import type { PageOptions } from './page-options.ts'
+import { assemblePolicy } from './policy-tensors.ts'
+import { ServerConnection } from './server-connection.ts'
+import type { SnapshotCell, VolunteerReason, VolunteerSnapshot } from './session-store.ts'
+import { StatusReporter } from './status-reporter.ts'
+
+/** Carries out what the volunteer machine decides: socket, links, chunk store and rollout worker hang on this. */
+export class VolunteerSession {
+  readonly #options: PageOptions
+  readonly #cell: SnapshotCell
+  readonly #store: Promise<ChunkStore>
+  readonly #server: ServerConnection
+  readonly #status: StatusReporter
+  readonly #state = createVolunteer()
+  readonly #inputs: VolunteerInput[] = []
+  /** Of this page load: a reload is a new peer. */
+  readonly #peer = randomHex(16)
+  readonly #secret = randomHex(32)
+  #contribution = new Contribution(() => performance.now())
+  #policies: KnownPolicies | undefined
+  #exchange: ChunkExchange | undefined
+  #engine: EngineHost | undefined
+  #engineKind: VolunteerSnapshot['engine'] = null
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #detail: string | null = null
+  #leftPage = false
+
+  constructor(options: PageOptions, cell: SnapshotCell, store: Promise<ChunkStore>) {
+    this.#options = options
+    this.#cell = cell
+    this.#store = store
+    this.#status = new StatusReporter(status => this.#server.tell('peer_status', status))
+    this.#server = new ServerConnection({ role: 'volunteer' }, {
+      connected: () => this.dispatch({ kind: 'connected' }),
+      disconnected: () => this.dispatch({ kind: 'disconnected' }),
+      run_described: description => {
+        cell.update({ description })
+        this.dispatch({ kind: 'run_described', run: description.run })
+      },
+      run_feed: feed => cell.update({ feed }),
+      policy_announced: announcement => this.#announced(announcement),
+      lease_granted: lease => this.dispatch({ kind: 'lease_granted', lease }),
+      introduction: ({ peer, initiator }) => this.#exchange?.introduce(peer, initiator),
+      peer_gone: ({ peer }) => this.#exchange?.peerGone(peer),
+      signal: ({ from, data }) => this.#exchange?.takeSignal(from, data),
+      refused: ({ code, detail }) => {
+        if (code === 'not_joined') this.dispatch({ kind: 'not_joined' })
+        else console.warn(`the server refused what it was told: ${detail ?? code}`)
+      },
+      // The connection will end, and come back by itself.
+      bye: () => {}
+    })
+  }
+
+  dispatch(input: VolunteerInput): void {
+    this.#inputs.push(input)
+    if (this.#inputs.length > 1) return
+    for (let next = this.#inputs[0]; next !== undefined; next = this.#inputs[0]) {
+      for (const effect of stepVolunteer(this.#state, next, { now: performance.now() })) this.#carryOut(effect)
+      this.#inputs.shift()
+    }
+    this.#publish()
+  }
+
+  start(): void {
+    this.#detail = null
+    this.#leftPage = false
+    this.dispatch({ kind: 'start' })
+  }
+
+  leavePage(): void {
+    this.#leftPage = this.#state.stopped === null
+    this.dispatch({ kind: 'stop' })
+  }
+
+  #carryOut(effect: VolunteerEffect): void {
+    const run = this.#state.run?.id
+    switch (effect.kind) {
+      case 'join':
+        void this.#join()
+        return
+      case 'leave':
+        return this.#leave()
+      case 'fetch_version':
+        void this.#fetchVersion(effect)
+        return
+      case 'forget_version': {
+        const removed = this.#policies?.remove(effect)
+        if (removed !== undefined) this.#exchange?.forget(removed.manifest, removed.shared)
+        return
+      }
+      case 'load_engine':
+        return this.#loadEngine(effect)
+      case 'use_version':
+        return this.#engine?.usePolicy(() => this.#policyTensors(effect))
+      case 'generate':
+        return this.#engine?.generate(effect.batch)
+      case 'hold_engine':
+        return this.#engine?.hold()
+      case 'release_engine':
+        return this.#engine?.release()
+      case 'abandon_batches':
+        return this.#engine?.abandon()
+      case 'unload_engine':
+        this.#engine?.end()
+        this.#engine = undefined
+        return
+      case 'submit':
+        void this.#submit(effect.id, effect.submission)
+        return
+      case 'tell_held':
+        return this.#server.tell('version_held', { run: run!, version: effect.version, manifestHash: effect.manifestHash })
+      case 'want_work':
+        return this.#server.tell('work_wanted', { run: run!, version: effect.version, rollouts: effect.rollouts })
+      case 'wake_at':
+        clearTimeout(this.#timer)
+        this.#timer = setTimeout(() => this.dispatch({ kind: 'wake' }), Math.max(0, effect.time - performance.now()))
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { run } = this.#options
+    const store = await this.#store
+    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), peer: this.#peer, secret: this.#secret })
+    if (this.#state.stopped !== null) return
+    if (answer === undefined) return this.dispatch({ kind: 'join_unanswered' })
+    if (answer.kind === 'welcome') return this.#welcome(answer, store)
+    this.#detail = answer.detail ?? answer.code
+    this.dispatch({ kind: 'join_refused', code: answer.code })
+  }
+
+  #welcome({ description, base, newest, iceServers }: Welcome, store: ChunkStore): void {
+    const known = this.#policies
+    const policies = known?.description.run === description.run && known.description.publicKey === description.publicKey ? known : KnownPolicies.of(description)
+    if (typeof policies === 'string') return this.#refuseRun(policies)
+    const baseVersion = policies.announce(base, undefined)
+    if (typeof baseVersion === 'string') return this.#refuseRun(baseVersion)
+    const newestVersion = policies.announce(newest, undefined)
+    if (typeof newestVersion === 'string') return this.#refuseRun(newestVersion)
+    this.#detail = null
+    if (known !== undefined && policies !== known) {
+      this.#exchange?.close()
+      this.#exchange = undefined
+    }
+    this.#policies = policies
+    store.pin({ run: description.run, version: base.manifest.version })
+    this.#exchange ??= new ChunkExchange({
+      iceServers,
+      store,
+      signal: (to, data) => this.#server.tell('signal', { to, data }),
+      linkLost: peer => this.#server.tell('link_lost', { peer }),
+      changed: () => this.#publish(),
+      refused: (peer, code) => console.warn(`an exchange with ${peer} was closed: ${code}`)
+    })
+    this.#cell.update({ description })
+    this.dispatch({ kind: 'welcome', run: description.run, base: baseVersion, newest: newestVersion })
+  }
+
+  #refuseRun(fault: string): void {
+    this.#detail = fault
+    this.dispatch({ kind: 'run_unusable' })
+  }
+
+  #announced(announcement: PolicyAnnouncement): void {
+    if (this.#policies === undefined || !this.#state.joined) return
+    const announced = this.#policies.announce(announcement, this.#state.newest)
+    if (typeof announced === 'string') {
+      console.warn(`an announcement was refused: ${announced}`)
+      return
+    }
+    this.#exchange?.expect(announcement.manifest)
+    this.#exchange?.nameSuppliers(announced.version, announcement.suppliers)
+    this.dispatch({ kind: 'policy_announced', announced })
+  }
+
+  async #fetchVersion({ version, manifestHash }: AnnouncedVersion): Promise<void> {
+    const announced = { version, manifestHash }
+    const { manifest, suppliers } = this.#policies!.get(announced)
+    const exchange = this.#exchange!
+    await exchange.fetchVersion(manifest, suppliers)
+    if (this.#exchange === exchange) this.dispatch({ kind: 'version_ready', ...announced })
+  }
+
+  #loadEngine(base: AnnouncedVersion): void {
+    const engine = new EngineHost(reason => {
+      if (this.#engine !== engine) return
+      this.#detail = reason
+      this.dispatch({ kind: 'engine_crashed' })
+    })
+    this.#engine = engine
+    engine.load(() => this.#loadRequest(base), {
+      finished: (batch, rollouts) => {
+        this.#contribution.finished(rollouts)
+        this.dispatch({ kind: 'rollouts_finished', batch, rollouts })
+      },
+      ended: batch => this.dispatch({ kind: 'batch_ended', batch })
+    }, answer => this.#engineLoaded(answer))
+  }
+
+  async #loadRequest(base: AnnouncedVersion): Promise<LoadRequest> {
+    const { model, lora } = this.#policies!.description
+    return { model, lora, weights: await this.#tensors(base), preferences: this.#options.engine }
+  }
+
+  #engineLoaded(answer: LoadAnswer): void {
+    if (answer.kind === 'no_engine') {
+      this.#detail = answer.faults.join('; ')
+      return this.dispatch({ kind: 'self_test_failed' })
+    }
+    this.#engineKind = answer.engine
+    this.dispatch({ kind: 'engine_ready', rows: answer.rows })
+  }
+
+  async #policyTensors(announced: AnnouncedVersion): Promise<PolicyTensors> {
+    const { manifest } = this.#policies!.get(announced)
+    if (manifest.kind === 'lora') return { kind: 'adapter', tensors: await this.#tensors(announced) }
+    return this.#policies!.description.lora === null ? { kind: 'weights', tensors: await this.#tensors(announced) } : { kind: 'base' }
+  }
+
+  /** The browser may have thrown chunks away since they were fetched: those are fetched again. */
+  async #tensors(announced: AnnouncedVersion): Promise<NonNullable<Awaited<ReturnType<typeof assemblePolicy>>>> {
+    const { manifest, suppliers } = this.#policies!.get(announced)
+    const store = await this.#store
+    for (;;) {
+      const tensors = await assemblePolicy(manifest, store)
+      if (tensors !== undefined) return tensors
+      await this.#exchange!.fetchVersion(manifest, suppliers)
+    }
+  }
+
+  async #submit(id: number, submission: RolloutSubmission): Promise<void> {
+    const answer = await this.#server.ask('rollouts_submitted', submission)
+    if (answer === undefined) return this.dispatch({ kind: 'submission_unanswered', submission: id })
+    if (answer.kind === 'refused') return this.dispatch({ kind: 'submission_refused', submission: id, code: answer.code })
+    if (answer.kind !== 'verdicts') return
+    this.#contribution.judged(answer.verdicts)
+    this.dispatch({ kind: 'verdicts', submission: id, verdicts: answer.verdicts })
+  }
+
+  #leave(): void {
+    this.#server.tell('leave', {})
+    this.#exchange?.close()
+    this.#exchange = undefined
+    this.#policies = undefined
+    this.#engineKind = null
+    clearTimeout(this.#timer)
+  }
+
+  #publish(): void {
+    const { state, reason } = describeVolunteer(this.#state)
+    this.#contribution.setWorking(state === 'generating')
+    const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#exchange?.unreachable === true ? 'chunks_unreachable' : reason
+    const volunteer: VolunteerSnapshot = {
+      state,
+      reason: shown,
+      detail: shown === null ? null : this.#detail,
+      engine: this.#engineKind,
+      version: this.#state.ready.includes(this.#state.newest) ? this.#state.newest : (this.#state.ready.at(-1) ?? null),
+      bytesFromOrigin: this.#exchange?.bytesFromOrigin ?? 0,
+      bytesFromPeers: this.#exchange?.bytesFromPeers ?? 0,
+      links: this.#exchange?.openLinks ?? 0,
+      ...this.#contribution.snapshot()
+    }
+    this.#cell.update({ connection: this.#state.online ? 'online' : this.#cell.getSnapshot().connection === 'connecting' ? 'connecting' : 'offline', volunteer })
+    if (this.#state.joined) this.#status.report(volunteer)
+  }
+}
+
+function randomHex(bytes: number): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), byte => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,124 @@
+/** Every sentence of the volunteer page. Functions where a number or name goes in; nothing else of the page speaks. */
+import type { PeerState } from '#shared/protocol/peer-status.ts'
+import type { VolunteerReason } from '../session/session-store.ts'
+
+export const messages = {
+  headline: 'Lend this tab to a learning swarm',
+  what: 'Murmuration teaches a language model in volunteers’ browsers: your tab writes short answers, a trainer checks them and learns from the good ones.',
+  goalLabel: 'This run',
+
+  facts: {
+    title: 'Before you start',
+    download: {
+      term: 'Download',
+      known: (total: string, model: string) =>
+        `At most ${total} the first time: ${model} of model, kept in this browser’s storage, and the compute engine, kept in its cache. Then a small update for each new version.`,
+      unknown: 'Shown here as soon as a run is open.'
+    },
+    engine: {
+      term: 'Runs on',
+      gpu: 'Your GPU through WebGPU if it passes a short self-test, otherwise one processor core.',
+      processor: 'One processor core: this browser offers no WebGPU on this page.'
+    },
+    work: { term: 'Work', text: 'One background thread, so pages stay responsive. It uses power while it runs: fans may turn up and a battery drains faster.' },
+    sharing: { term: 'Sharing', text: 'Passes parts of the model on to other volunteers’ tabs. Tabs linked to yours can see your IP address.' },
+    stopping: { term: 'Stopping', text: 'Pause or stop at any moment. Closing the tab ends everything.' },
+    never: { term: 'Never', text: 'Starts by itself, reads your files, uses camera or microphone, mines currency, runs code from other volunteers, or loads anything from third parties.' }
+  },
+
+  start: {
+    first: 'Start helping',
+    again: 'Start again',
+    retry: 'Try again',
+    reload: 'Reload the page',
+    consequence: (size: string) => `up to ${size} to download · stop any time`
+  },
+  notYet: {
+    connecting: 'Connecting to the server…',
+    offline: 'The server cannot be reached at the moment. Trying again by itself.',
+    noRun: 'No run is open at the moment. This page notices when one opens.',
+    finished: 'This run has finished, so there is nothing to help with. Thank you for coming.'
+  },
+  controls: { title: 'Your tab', pause: 'Pause', resume: 'Resume', stop: 'Stop' },
+
+  state: {
+    joining: { headline: 'Joining', explanation: 'Saying hello to the server.' },
+    fetching: { headline: 'Downloading', explanation: 'Getting the model, from other tabs where possible. Every part is checked before use.' },
+    testing: { headline: 'Testing this device', explanation: 'A short self-test makes sure that this device computes the right numbers.' },
+    waiting: { headline: 'Ready', explanation: 'Waiting for the next prompts.' },
+    generating: { headline: 'Generating', explanation: 'Your tab is writing answers for the trainer.' },
+    paused: { headline: 'Paused', explanation: 'Nothing is being computed.' },
+    stopped: { headline: 'Not running', explanation: 'Nothing is running, and nothing starts until you say so.' }
+  } satisfies Record<PeerState, { headline: string; explanation: string }>,
+
+  reason: {
+    not_started: { headline: 'Not running', explanation: 'Nothing is running, and nothing starts until you say so.' },
+    user_stopped: { headline: 'Stopped', explanation: 'You stopped it. All work and all links have ended.' },
+    self_test_failed: { headline: 'This device cannot help yet', explanation: 'No engine of this browser passed the self-test, so its answers could not be trusted. Another browser may do.' },
+    engine_failed: { headline: 'Stopped after two crashes', explanation: 'The engine failed twice on this device, so it was not started again.' },
+    page_outdated: { headline: 'This page is out of date', explanation: 'The server has been updated since this page was loaded. Reload it to go on.' },
+    refused: { headline: 'The server said no', explanation: 'The server did not let this tab join.' },
+    bad_policy: { headline: 'Stopped to be safe', explanation: 'The files of this run are not what its key signed, or cannot be used. Nothing of them was run.' },
+    page_left: { headline: 'Stopped', explanation: 'The page was left, which ends all work.' },
+    user_paused: { headline: 'Paused', explanation: 'You paused it. Links and model are kept, nothing is being computed.' },
+    offline: { headline: 'Connection lost', explanation: 'The server cannot be reached. Trying again by itself; finished answers are kept.' },
+    no_run: { headline: 'No run is open', explanation: 'The server is there, but nothing is being trained. Your tab waits for the next run.' },
+    no_work: { headline: 'Ready', explanation: 'The trainer has enough answers for now. Your tab gets more prompts as soon as there are some.' },
+    chunks_unreachable: { headline: 'Download interrupted', explanation: 'Part of the model is not to be had at the moment, from tabs or server. Trying again by itself.' }
+  } satisfies Record<VolunteerReason, { headline: string; explanation: string }>,
+
+  download: {
+    label: 'Download of the model',
+    progress: (done: string, total: string) => `${done} of ${total}`
+  },
+  figures: {
+    tokens: 'Tokens written',
+    rate: 'token/s',
+    accepted: 'Accepted',
+    rejected: 'Rejected',
+    version: 'Policy version',
+    links: 'Links to tabs',
+    engine: 'Runs on'
+  },
+  sources: {
+    title: 'Downloaded',
+    origin: (size: string) => `${size} from the server`,
+    peers: (size: string) => `${size} from other tabs`
+  },
+
+  own: {
+    title: 'Your latest answers',
+    empty: 'They appear here as soon as your tab has finished some.',
+    prompt: 'Prompt',
+    answer: 'Answer',
+    unseenText: (id: string, tokens: number) => `Rollout ${id}, ${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,
+    version: (version: number) => `version ${version}`,
+    sent: 'The trainer is checking it.',
+    accepted: (reward: string) => `Your answer passed every check. Reward ${reward}.`,
+    acceptedUnknown: 'Your answer passed every check.',
+    stale: 'The model had moved on before it arrived. Nobody’s fault.',
+    rejectedUnknown: 'Not used.',
+    rejected: (why: string) => `Not used: ${why}.`
+  },
+
+  run: {
+    title: 'The whole swarm',
+    waiting: 'The first numbers arrive when the trainer reports.',
+    tabs: (n: number) => (n === 1 ? '1 tab' : `${n} tabs`),
+    tabsSentence: (n: number, generating: number) => `${n === 1 ? '1 tab is' : `${n} tabs are`} in this run, ${generating} generating now.`,
+    flockYours: 'Yours is the amber one.',
+    success: 'Solves of unseen tasks',
+    successNow: (latest: string, before: string) => `${latest}, from ${before} at the start`,
+    successBefore: (before: string) => `${before} at the start; next measurement to come`,
+    successUnknown: 'not measured yet',
+    successSentence: (from: string, to: string, points: number) => `Held-out success went from ${from} to ${to} over ${points} measurements.`,
+    updates: 'Learner updates',
+    updatesOf: (done: string, planned: string) => `${done} of ${planned}`,
+    rate: 'Written per second',
+    rateValue: (rate: string) => `${rate} tokens`,
+    accepted: 'Answers accepted',
+    more: 'Open the dashboard'
+  },
+  connectionLost: 'Connection to the server lost. Trying again by itself; the numbers below are the last ones received.',
+  documentTitle: (state: string) => `${state} · Murmuration`
+} as const
