@@ -30,7 +30,6 @@ export function receive(state: CoordinatorState, received: Received, rollout: De
     effects.push(answer(received, rollout, { id: idOf(rollout), outcome: 'stale' }, { first: true }))
   } else {
     sample.judging++
-    if (sample.lease === received.lease) sample.lease = null
     effects.push({ kind: 'judge', ticket: received.ticket, peer: received.peer, rollout })
   }
   if (typeof lease === 'object') releaseSample(state, lease, rollout, effects)

@@ -5,15 +5,19 @@ import { deliver, type LeaseEnding, type LeaseRecord, type SampleKey } from './l
 export function endLease(state: CoordinatorState, lease: LeaseRecord, ending: LeaseEnding, effects: CoordinatorEffect[]): void {
   if (lease.ending !== null) throw new Error(`lease ${lease.id} ended twice: ${lease.ending}, then ${ending}`)
   lease.ending = ending
-  for (const { prompt, index } of lease.outstanding) {
-    const sample = state.groups.find(group => group.prompt === prompt)?.samples[index]
-    if (sample?.kind === 'open' && sample.lease === lease.id) sample.lease = null
-  }
+  for (const key of lease.outstanding) freeSample(state, lease, key)
   lease.outstanding = []
   effects.push({ kind: 'lease_ended', lease: lease.id, ending })
 }
 
-/** The lease waits for this sample no longer; the last one settles it. */
+/** The lease waits for this sample no longer, whatever was delivered; the last one settles it. */
 export function releaseSample(state: CoordinatorState, lease: LeaseRecord, key: SampleKey, effects: CoordinatorEffect[]): void {
-  if (lease.ending === null && deliver(lease, key)) endLease(state, lease, 'settled', effects)
+  if (lease.ending !== null) return
+  freeSample(state, lease, key)
+  if (deliver(lease, key)) endLease(state, lease, 'settled', effects)
+}
+
+function freeSample(state: CoordinatorState, lease: LeaseRecord, { prompt, index }: SampleKey): void {
+  const sample = state.groups.find(group => group.prompt === prompt)?.samples[index]
+  if (sample?.kind === 'open' && sample.lease === lease.id) sample.lease = null
 }

@@ -103,8 +103,8 @@ export interface VolunteerState {
   rows: number
   /** Since the last batch that went well. */
   crashes: number
-  /** What the engine's adapter is. */
-  inUse: number | null
+  /** Manifest hash of the version that the engine computes with, which may have been forgotten since. */
+  inUse: string | null
   queue: LeaseQueue
   /** Given to the engine, which decodes them together: all of one version. */
   running: Batch[]

@@ -179,8 +179,8 @@ function generateNext(state: VolunteerState, emit: Emit): void {
   if (next === undefined || (running !== undefined && running.manifestHash !== next.manifestHash)) return
   const batch = takeBatch(state.queue, next, ++state.batches, free)
   state.running.push(batch)
-  if (state.inUse !== batch.version) emit({ kind: 'use_version', version: batch.version, manifestHash: batch.manifestHash })
-  state.inUse = batch.version
+  if (state.inUse !== batch.manifestHash) emit({ kind: 'use_version', version: batch.version, manifestHash: batch.manifestHash })
+  state.inUse = batch.manifestHash
   touch(state, batch.version)
   emit({ kind: 'generate', batch })
 }
@@ -203,9 +203,9 @@ function askForWork(state: VolunteerState, now: number, emit: Emit): void {
 }
 
 function forgetOld(state: VolunteerState, emit: Emit): void {
-  const inUse = new Set([state.run!.base.version, state.newest, state.inUse, ...queuedVersions(state.queue)])
+  const needed = new Set([state.run!.base.version, state.newest, ...queuedVersions(state.queue)])
   while (state.ready.length > VERSIONS_KEPT + 1) {
-    const oldest = state.ready.find(version => !inUse.has(version))
+    const oldest = state.ready.find(version => !needed.has(version) && state.announced.get(version) !== state.inUse)
     if (oldest === undefined) return
     dropVersion(state, oldest, emit)
   }
@@ -275,7 +275,6 @@ function dropVersion(state: VolunteerState, version: number, emit: Emit): void {
   if (manifestHash === undefined) return
   state.announced.delete(version)
   state.queue.leases = state.queue.leases.filter(lease => lease.version !== version)
-  if (state.inUse === version) state.inUse = null
   if (state.fetching === version) state.fetching = null
   state.ready = state.ready.filter(ready => ready !== version)
   emit({ kind: 'forget_version', version, manifestHash })

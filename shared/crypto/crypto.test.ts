@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeUtf8 } from '../model/utf8.ts'
+import { runs } from '../testing/property-runs.ts'
 import { sha256Hex } from './sha256.ts'
 import { sign, signingKeyFrom, verifySignature } from './signature.ts'
 
@@ -38,7 +39,7 @@ test('any changed bit of message, signature or key is refused, and so is what is
       expect(verifySignature(flip(signature, at), message, key.publicKey)).toBe(false)
       expect(verifySignature(signature, message, flip(key.publicKey, at))).toBe(false)
     }),
-    { numRuns: 20 }
+    runs(20)
   )
   expect(verifySignature(signature, encodeUtf8('a Manifest'), key.publicKey)).toBe(false)
   expect(verifySignature('zz', message, key.publicKey)).toBe(false)

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { sha256Hex } from '../crypto/sha256.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
+import { runs } from '../testing/property-runs.ts'
 import { createChunkFetcher, FETCHER_DEFAULTS, stepChunkFetcher, type ChunkFetcher, type FetchEffect, type FetchInput } from './chunk-fetcher.ts'
 
 const A = 'a'.repeat(32)
@@ -142,7 +143,7 @@ test('whatever suppliers do, every chunk completes, correct and once, and no cre
       const honest = [...suppliers].filter(([, { does }]) => does !== 'corrupt' && does !== 'cut_short').map(([peer]) => peer)
       for (const peer of honest) expect(testbed.refused).not.toContain(peer)
     }),
-    { numRuns: 150, endOnFailure: true }
+    { ...runs(150), endOnFailure: true }
   )
 })
 

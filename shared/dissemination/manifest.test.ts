@@ -4,6 +4,7 @@ import { signingKeyFrom } from '../crypto/signature.ts'
 import { manifest as manifestSchema, type Manifest, type ManifestBody } from '../protocol/manifest.ts'
 import { decode } from '../protocol/schema.ts'
 import type { Tensor } from '../model/tensor.ts'
+import { runs } from '../testing/property-runs.ts'
 import { checkManifest, chunksOf, cutPolicy, manifestHash, signManifest } from './manifest.ts'
 import { assembleGroup, groupTensors } from './tensor-groups.ts'
 
@@ -71,7 +72,7 @@ test('full tensors of any shapes survive, whatever the chunk borders', () => {
         expect(Buffer.from(assembled.get(name)!.data.buffer, assembled.get(name)!.data.byteOffset, data.byteLength).equals(Buffer.from(data.buffer))).toBe(true)
       }
     }),
-    { numRuns: 30 }
+    runs(30)
   )
 })
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { relayPlan, type RelayPeer } from './relay-plan.ts'
+import { runs } from '../testing/property-runs.ts'
 
 function linkMap(count: number, pairs: readonly (readonly [number, number])[], holders: readonly number[] = []): RelayPeer[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -51,7 +52,7 @@ test('any link map: suppliers are linked, come earlier, and the origin serves on
         expect(fromOrigin.length).toBe(component.some(peer => peer.holds) ? 0 : 1)
       }
     }),
-    { numRuns: 500 }
+    runs(500)
   )
 })
 

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { runs } from '../testing/property-runs.ts'
 import { describedRun, emptyFeed, peerName, publishedVersion, RUN, secretOf, WAITING, type PublishedVersion } from '../testing/swarm-fixtures.ts'
 import { signingKeyFrom } from '../crypto/signature.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
@@ -236,6 +237,6 @@ test('whatever happens, links are symmetric, within bounds and among those prese
         expect(effects.filter(effect => effect.kind === 'tell' && !testbed.directory.connections.has(effect.to))).toEqual([])
       }
     }),
-    { numRuns: 80 }
+    runs(80)
   )
 })

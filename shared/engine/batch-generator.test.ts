@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { randomWeights } from '../model/random-weights.ts'
 import { logProb } from '../model/sampling.ts'
 import { createRng } from '../random/rng.ts'
+import { runs } from '../testing/property-runs.ts'
 import { referenceForward } from '../testing/reference-forward.ts'
 import { tinyConfig } from '../testing/tiny-model.ts'
 import { BatchGenerator, type GeneratedSample, type PromptRequest } from './batch-generator.ts'
@@ -70,7 +71,7 @@ describe('BatchGenerator', () => {
           }
         }
       ),
-      { numRuns: 25 }
+      runs(25)
     )
   })
 

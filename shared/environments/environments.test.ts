@@ -4,6 +4,7 @@ import { splitOf as arithmeticSplit, type ArithmeticTask } from './arithmetic.ts
 import { EnvironmentError, environmentNamed } from './environments.ts'
 import type { Environment } from './environment.ts'
 import { splitOf as reverseSplit, type ReverseTask } from './reverse.ts'
+import { runs } from '../testing/property-runs.ts'
 
 const split = fc.constantFrom('train' as const, 'held-out' as const)
 
@@ -67,7 +68,7 @@ describe('arithmetic', () => {
         prompts[split].add(`${left}${operation}${right}`)
         if (operation === '+') prompts[split].add(`${right}+${left}`)
       }),
-      { numRuns: 4_000 }
+      runs(4_000)
     )
     expect(prompts['held-out'].size).toBeGreaterThan(500)
     expect([...prompts.train].filter(prompt => prompts['held-out'].has(prompt))).toEqual([])

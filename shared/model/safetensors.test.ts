@@ -4,6 +4,7 @@ import { ModelFileError } from './model-file-error.ts'
 import { readSafetensors, readSafetensorsFiles, writeSafetensors } from './safetensors.ts'
 import { elementCount, type Tensor } from './tensor.ts'
 import { encodeUtf8 } from './utf8.ts'
+import { runs } from '../testing/property-runs.ts'
 
 const tensor = fc
   .array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 })
@@ -64,7 +65,7 @@ describe('safetensors', () => {
         const damaged = bytes.subarray(0, bytes.length - (cut % 3 === 0 ? cut % bytes.length : 0))
         expect(outcome(damaged)).toMatch(/^(read|refused: f: .*)/)
       }),
-      { numRuns: 500 }
+      runs(500)
     )
   })
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { argmax, cdfInterval, logProb, sampleInverseCdf } from './sampling.ts'
+import { runs } from '../testing/property-runs.ts'
 
 const logits = fc.array(fc.float({ min: -60, max: 60, noNaN: true }), { minLength: 1, maxLength: 40 }).map(values => Float32Array.from(values))
 const uniform = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
@@ -13,7 +14,7 @@ describe('sampling', () => {
         const [low, high] = cdfInterval(row, token)
         expect(low <= u && u < high).toBe(true)
       }),
-      { numRuns: 2000 }
+      runs(2000)
     )
   })
 

@@ -1,5 +1,5 @@
 /** Plays a swarm against the coordinator under virtual time and keeps its own books, for the property tests. */
-import type { CoordinatorEffect, CoordinatorInput, CoordinatorState, Delivery } from '../coordination/coordinator-state.ts'
+import { createCoordinator, type CoordinatorConfig, type CoordinatorEffect, type CoordinatorInput, type CoordinatorState, type Delivery } from '../coordination/coordinator-state.ts'
 import { step } from '../coordination/coordinator.ts'
 
 export type Action =
@@ -163,4 +163,18 @@ export class CoordinatorTestbed {
 
 export function peer(who: number): string {
   return who.toString(16).padStart(32, '0')
+}
+
+/** What comes of the actions for a swarm whose learner has just become free. */
+export function played(config: CoordinatorConfig, actions: readonly Action[]): CoordinatorTestbed {
+  const bed = new CoordinatorTestbed(createCoordinator(config))
+  bed.play({ do: 'finish_step' })
+  for (const next of actions) bed.play(next)
+  return bed
+}
+
+/** Every accepted rollout that has not been learnt from. */
+export function acceptedIn(state: CoordinatorState): string[] {
+  const groups = [...state.groups, ...(state.learning ?? [])]
+  return groups.flatMap(({ prompt, samples }) => samples.flatMap((sample, index) => (sample.kind === 'accepted' ? [`${prompt}/${index}@${sample.version}`] : []))).toSorted()
 }
