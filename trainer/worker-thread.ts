@@ -2,19 +2,27 @@ import { Worker } from 'node:worker_threads'
 import { wrap, type Remote } from 'comlink'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 
-/** An object that lives in a worker thread; its methods return promises. */
+/** An object that works in a thread of its own: `open` comes first, `close` last. */
+export interface ThreadedApi<Setup> {
+  open(setup: Setup): Promise<void>
+  close(): Promise<void>
+}
+
+/** A thread whose object is open; its methods return promises. */
 export interface WorkerThread<Api> {
   readonly remote: Remote<Api>
   /** Rejects when the thread dies of an error or ends by itself; never resolves. Calls in flight would wait for ever: watch this. */
   readonly failed: Promise<never>
-  readonly terminate: () => Promise<void>
+  /** Closes the object, then ends the thread. */
+  readonly close: () => Promise<void>
 }
 
 /**
- * Starts a TypeScript module in a worker thread.
+ * Starts a TypeScript module in a worker thread and opens its object.
  * @param module its URL; it exposes its object with comlink on its `parentPort`. Calls made before that wait for it.
+ * @throws what `open` throws, and whatever else ends the thread before it is open
  */
-export function startWorkerThread<Api>(module: URL): WorkerThread<Api> {
+export async function openWorkerThread<Api extends ThreadedApi<Setup>, Setup>(module: URL, setup: Setup): Promise<WorkerThread<Api>> {
   const worker = new Worker(new URL('./worker-bootstrap.mjs', import.meta.url), { workerData: { module: module.href } })
   let stopping = false
   const failed = new Promise<never>((_, reject) => {
@@ -25,12 +33,23 @@ export function startWorkerThread<Api>(module: URL): WorkerThread<Api> {
   })
   // Whoever waits on `failed` sees the error; without a waiter it must not also be an unhandled rejection.
   failed.catch(() => undefined)
+  const terminate = async (): Promise<void> => {
+    stopping = true
+    await worker.terminate()
+  }
+  const remote: Remote<ThreadedApi<unknown>> = wrap(nodeEndpoint(worker))
+  try {
+    await Promise.race([remote.open(setup), failed])
+  } catch (error) {
+    await terminate()
+    throw error
+  }
   return {
-    remote: wrap<Api>(nodeEndpoint(worker)),
+    remote: remote as Remote<Api>,
     failed,
-    terminate: async () => {
-      stopping = true
-      await worker.terminate()
+    close: async () => {
+      await Promise.race([remote.close(), failed])
+      await terminate()
     }
   }
 }

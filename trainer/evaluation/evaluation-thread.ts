@@ -1,6 +1,6 @@
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { Evaluation } from '#shared/protocol/run-report.ts'
-import { startWorkerThread } from '../worker-thread.ts'
+import { openWorkerThread } from '../worker-thread.ts'
 import type { EvaluationApi, EvaluationSetup } from './evaluation-worker.ts'
 
 /** Measures versions in a thread of its own. */
@@ -17,19 +17,6 @@ export interface EvaluationThread {
 
 /** @throws {ModelFileError | EnvironmentError} as one line, when the model or the environment cannot be used */
 export async function startEvaluationThread(setup: EvaluationSetup): Promise<EvaluationThread> {
-  const { remote, failed, terminate } = startWorkerThread<EvaluationApi>(new URL('./evaluation-worker.ts', import.meta.url))
-  try {
-    await Promise.race([remote.open(setup), failed])
-  } catch (error) {
-    await terminate()
-    throw error
-  }
-  return {
-    evaluate: parameters => Promise.race([remote.evaluate(parameters), failed]),
-    failed,
-    close: async () => {
-      await Promise.race([remote.close(), failed])
-      await terminate()
-    }
-  }
+  const { remote, failed, close } = await openWorkerThread<EvaluationApi, EvaluationSetup>(new URL('./evaluation-worker.ts', import.meta.url), setup)
+  return { evaluate: parameters => Promise.race([remote.evaluate(parameters), failed]), failed, close }
 }

@@ -1,5 +1,5 @@
 import type { Remote } from 'comlink'
-import { startWorkerThread } from '../worker-thread.ts'
+import { openWorkerThread } from '../worker-thread.ts'
 import type { LearnerApi, LearnerSetup } from './learner-worker.ts'
 
 /** The learner in its own thread. */
@@ -11,19 +11,6 @@ export interface LearnerThread {
 }
 
 export async function startLearnerThread(setup: LearnerSetup): Promise<LearnerThread> {
-  const { remote, failed, terminate } = startWorkerThread<LearnerApi>(new URL('./learner-worker.ts', import.meta.url))
-  try {
-    await Promise.race([remote.open(setup), failed])
-  } catch (error) {
-    await terminate()
-    throw error
-  }
-  return {
-    learner: remote,
-    failed,
-    close: async () => {
-      await Promise.race([remote.close(), failed])
-      await terminate()
-    }
-  }
+  const { remote, failed, close } = await openWorkerThread<LearnerApi, LearnerSetup>(new URL('./learner-worker.ts', import.meta.url), setup)
+  return { learner: remote, failed, close }
 }

@@ -1,5 +1,5 @@
 import type { Remote } from 'comlink'
-import { startWorkerThread } from '../worker-thread.ts'
+import { openWorkerThread } from '../worker-thread.ts'
 import type { VerifierApi, VerifierSetup } from './verifier-worker.ts'
 
 /** The verifier in its own thread. */
@@ -12,19 +12,6 @@ export interface VerifierThread {
 
 /** @throws {ModelFileError | EnvironmentError} as one line, when the model or the environment cannot be used */
 export async function startVerifierThread(setup: VerifierSetup): Promise<VerifierThread> {
-  const { remote, failed, terminate } = startWorkerThread<VerifierApi>(new URL('./verifier-worker.ts', import.meta.url))
-  try {
-    await Promise.race([remote.open(setup), failed])
-  } catch (error) {
-    await terminate()
-    throw error
-  }
-  return {
-    verifier: remote,
-    failed,
-    close: async () => {
-      await Promise.race([remote.close(), failed])
-      await terminate()
-    }
-  }
+  const { remote, failed, close } = await openWorkerThread<VerifierApi, VerifierSetup>(new URL('./verifier-worker.ts', import.meta.url), setup)
+  return { verifier: remote, failed, close }
 }
