@@ -4,6 +4,7 @@ import type { RejectionReason, Verdict } from '../protocol/rollout.ts'
 import type { AdmissionRule } from './admission.ts'
 import type { CompleteGroup, Group } from './group.ts'
 import { createLeaseTable, type LeaseEnding, type LeaseTable, type SampleKey } from './lease-table.ts'
+import { leastLookahead, type Pace } from './pacing.ts'
 import type { PeerTable } from './peer-table.ts'
 import type { LagHistogram } from './staleness.ts'
 
@@ -28,7 +29,7 @@ export interface LearntGroup {
   readonly rewards: readonly number[]
 }
 
-export interface CoordinatorState {
+export interface CoordinatorState extends Pace {
   readonly config: CoordinatorConfig
   /** Newest published version. */
   version: PolicyVersion
@@ -38,7 +39,6 @@ export interface CoordinatorState {
   groups: Group[]
   /** The batch of the learner step that goes on. */
   learning: CompleteGroup[] | null
-  learnerFree: boolean
   /** No leases are granted and no step is begun any more. */
   closed: boolean
   leases: LeaseTable
@@ -58,6 +58,7 @@ export function createCoordinator(config: CoordinatorConfig): CoordinatorState {
     groups: [],
     learning: null,
     learnerFree: false,
+    lookahead: leastLookahead(config),
     closed: false,
     leases: createLeaseTable(),
     peers: {},

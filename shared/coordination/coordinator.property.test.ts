@@ -91,6 +91,8 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
           const consumed = state.version + (state.learning === null ? 0 : 1)
           const { inFlight, buffered } = backlog(state)
           expect(inFlight + buffered).toBeLessThanOrEqual((stalenessBudget + state.version + 1 - consumed) * groupsPerBatch * groupSize)
+          expect(state.lookahead).toBeGreaterThanOrEqual(groupsPerBatch)
+          expect(state.lookahead).toBeLessThanOrEqual((stalenessBudget + 1) * groupsPerBatch)
           const lags = ofKind(effects, 'lease_granted').flatMap(({ samples, version }) =>
             samples.map(({ prompt }) => consumed + Math.floor(state.groups.findIndex(group => group.prompt === prompt) / groupsPerBatch) - version)
           )

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { acceptedIn, CoordinatorTestbed, LIAR, peer, played } from '../testing/coordinator-testbed.ts'
 import { createCoordinator, type CoordinatorState } from './coordinator-state.ts'
-import { recover, step } from './coordinator.ts'
+import { backlog, recover, step } from './coordinator.ts'
 import { rewindCoordinator } from './rewind.ts'
 
 describe('a peer that lies', () => {
@@ -133,17 +133,18 @@ describe('after a crash', () => {
   test('that damaged the newest checkpoints, what they sampled is leased again, late results of theirs are stale, and the run goes on', () => {
     const bed = played({ ...config, stalenessBudget: 2 }, [])
     expect(bed.workAlone(0, 2)).toBe(true)
+    bed.play({ do: 'finish_step' })
     bed.play({ do: 'refresh', who: 0 })
     bed.play({ do: 'want', who: 0, rollouts: 3 })
-    bed.play({ do: 'deliver', who: 0, lease: 0, most: 1 })
-    bed.play({ do: 'judge', pick: 0, count: 1 })
+    for (const lease of [0, 1]) bed.play({ do: 'deliver', who: 0, lease, most: 1 })
+    bed.play({ do: 'judge', pick: 0, count: 2 })
     const lost = bed.granted.at(-1)!
     const missing = bed.state.leases.leases[lost.lease]!.outstanding[0]!
     const snapshot = JSON.parse(JSON.stringify(bed.state)) as CoordinatorState
-    expect(acceptedIn(snapshot).filter(id => id.endsWith('@2'))).not.toEqual([])
+    expect(acceptedIn(snapshot).filter(id => id.endsWith('@3'))).not.toEqual([])
     recover(snapshot)
     rewindCoordinator(snapshot, 1)
-    expect(acceptedIn(snapshot).filter(id => id.endsWith('@2'))).toEqual([])
+    expect(acceptedIn(snapshot).filter(id => id.endsWith('@3'))).toEqual([])
     expect(acceptedIn(snapshot)).not.toEqual([])
     const restarted = new CoordinatorTestbed(snapshot)
     restarted.input({ kind: 'rollouts_received', ticket: 0, peer: peer(0), lease: lost.lease, rollouts: [{ ...missing, version: lost.version }] })
@@ -197,5 +198,42 @@ describe('shares', () => {
     bed.play({ do: 'refresh', who: 0 })
     bed.play({ do: 'want', who: 0, rollouts: 2 })
     expect(bed.granted.length).toBe(1)
+  })
+})
+
+describe('pacing', () => {
+  const config = { stalenessBudget: 4, groupsPerBatch: 4, groupSize: 1, leaseDurationMs: 300 }
+  const fill = (bed: CoordinatorTestbed, rollouts: number) => {
+    bed.play({ do: 'refresh', who: 0 })
+    bed.play({ do: 'want', who: 0, rollouts })
+    while (bed.granted.some(({ lease }) => !bed.endings.has(lease))) bed.play({ do: 'deliver', who: 0, lease: 0, most: 99 })
+    bed.play({ do: 'judge', pick: 0, count: 99 })
+  }
+
+  test('while the learner computes, peers that are always hungry fill one batch and no more', () => {
+    const bed = played(config, [])
+    for (let asked = 0; asked < 6; asked++) fill(bed, 99)
+    expect(bed.learnt.length).toBe(1)
+    expect(backlog(bed.state)).toEqual({ inFlight: 0, buffered: bed.state.lookahead })
+    expect(bed.state.lookahead).toBeLessThan(2 * config.groupsPerBatch)
+  })
+
+  test('a learner that keeps waiting is given more lookahead, up to the staleness budget; one that finds more than it needs, less', () => {
+    const bed = played(config, [])
+    const seen: number[] = []
+    for (let version = 0; version < 80; version++) {
+      fill(bed, version < 40 ? config.groupsPerBatch : 99)
+      bed.play({ do: 'finish_step' })
+      seen.push(bed.state.lookahead)
+    }
+    expect(bed.state.version).toBe(80)
+    expect(seen[39]).toBe((config.stalenessBudget + 1) * config.groupsPerBatch)
+    expect(seen[79]).toBeLessThan(2 * config.groupsPerBatch)
+  })
+
+  test('a slow peer at the head of the queue holds up nobody', () => {
+    const bed = played({ ...config, leaseDurationMs: 1e9 }, [{ do: 'want', who: 1, rollouts: 3 }])
+    expect(bed.workAlone(0, 4)).toBe(true)
+    expect(bed.state.groups.slice(0, 3).map(({ prompt }) => prompt)).toEqual([0, 1, 2])
   })
 })

@@ -8,6 +8,7 @@ import { grantLeases } from './granting.ts'
 import { isComplete, openSample, type CompleteGroup } from './group.ts'
 import { activeLeases, earliestDeadline, forgetLeases, type LeaseRecord } from './lease-table.ts'
 import { endLease } from './lease-ending.ts'
+import { lengthened, shortened } from './pacing.ts'
 import { dismissPeer, peerRecord } from './peer-table.ts'
 import { addLag, lag } from './staleness.ts'
 import { isTooOld } from './usable-versions.ts'
@@ -49,6 +50,7 @@ function take(state: CoordinatorState, input: CoordinatorInput, nowMs: number, e
       return
     case 'learner_free':
       state.learnerFree = true
+      pace(state)
       return
     case 'policy_published':
       publish(state, input.version)
@@ -65,6 +67,11 @@ function take(state: CoordinatorState, input: CoordinatorInput, nowMs: number, e
 function expire(state: CoordinatorState, lease: LeaseRecord, effects: CoordinatorEffect[]): void {
   endLease(state, lease, 'expired', effects)
   peerRecord(state.peers, lease.peer).wish = 0
+}
+
+function pace(state: CoordinatorState): void {
+  const surplus = state.groups.filter(isComplete).length - state.config.groupsPerBatch
+  state.lookahead = surplus < 0 ? lengthened(state.config, state.lookahead) : shortened(state.config, state.lookahead, surplus)
 }
 
 /** Takes the oldest complete groups. What is too old for the step after this one makes room at once. */

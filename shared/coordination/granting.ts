@@ -5,6 +5,7 @@ import type { CoordinatorEffect, CoordinatorState } from './coordinator-state.ts
 import { isFree, openGroup, type OpenSample } from './group.ts'
 import { leaseSize } from './lease-sizing.ts'
 import { activeLeases, openLease, type SampleKey } from './lease-table.ts'
+import { pacedGroups } from './pacing.ts'
 import { isExcluded, type PeerRecord } from './peer-table.ts'
 import { nextLearntAt } from './usable-versions.ts'
 
@@ -19,7 +20,7 @@ export function grantLeases(state: CoordinatorState, nowMs: number, effects: Coo
 
 function grant(state: CoordinatorState, peer: PeerRecord, activePeers: number, nowMs: number, effects: CoordinatorEffect[]): void {
   const { config } = state
-  const groups = admissibleGroups(config, nextLearntAt(state), peer.version)
+  const groups = Math.min(admissibleGroups(config, nextLearntAt(state), peer.version), pacedGroups(config, state))
   const free = freeSamples(state, peer.id, groups)
   const unopened = Math.max(0, groups - state.groups.length)
   const size = leaseSize({

@@ -147,7 +147,7 @@ export class CoordinatorTestbed {
   #finishStep(): void {
     if (this.#step !== undefined) this.input({ kind: 'policy_published', version: this.#step.version + 1 })
     this.#step = undefined
-    this.input({ kind: 'learner_free' })
+    if (!this.state.learnerFree) this.input({ kind: 'learner_free' })
   }
 
   #wait(ms: number): void {
