@@ -66,7 +66,7 @@ export function DashboardPage() {
       {view.kind === 'empty' ? (
         <Empty view={view} />
       ) : (
-        <Run view={view} connectionLost={live.connection === 'offline'} held={held !== null} onHold={hold => setHeld(hold ? live : null)} />
+        <Run view={view} connectionLost={live.connection !== 'online'} held={held !== null} onHold={hold => setHeld(hold ? live : null)} />
       )}
     </PageFrame>
   )

@@ -5,6 +5,7 @@ export const messages = {
   empty: {
     connecting: { headline: 'Connecting to the swarm…', explanation: 'Numbers appear with the first message of the server.' },
     offline: { headline: 'The server cannot be reached', explanation: 'Trying again by itself. If it does not come back, look whether the signaling server is running.' },
+    refused: { headline: 'The server does not take this page', explanation: 'It is full or newer than the page. Trying again by itself; reloading may help.' },
     noRun: { headline: 'No run is open', explanation: 'This page shows one as soon as a trainer opens it. To start one on this machine:' },
     noReport: (run: string) => ({ headline: `Run ${run} is open`, explanation: 'Waiting for the first report of the trainer.' }),
     startCommand: 'npm start'

@@ -3,6 +3,8 @@ import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import { runFeed } from '#shared/protocol/run-feed.ts'
 import { decode } from '#shared/protocol/schema.ts'
 import { PEER_A, PEER_B, PEER_GONE, sampleDescription, sampleFeed, sampleSnapshot } from '../presentation/sample-run.ts'
+import { runMessages } from '../presentation/run-messages.ts'
+import type { Connection } from '../session/session-store.ts'
 import { chartModels, trailingMean, type ChartId } from './chart-models.ts'
 import { messages } from './messages.ts'
 import { PEERS_SHOWN, peersView } from './peer-rows.ts'
@@ -42,10 +44,17 @@ test('the sample is a feed that the wire lets through', () => {
 test.each([
   ['connecting', sampleSnapshot({ connection: 'connecting' }), messages.empty.connecting.headline, null],
   ['the server is away', sampleSnapshot({ connection: 'offline' }), messages.empty.offline.headline, null],
+  ['the server takes no page', sampleSnapshot({ connection: 'refused' }), messages.empty.refused.headline, null],
   ['no run is open', sampleSnapshot(), messages.empty.noRun.headline, messages.empty.startCommand],
   ['no report yet', sampleSnapshot({ description: sampleDescription }), 'Run arithmetic-7f3a is open', null]
 ])('nothing to show: %s', (_why, snapshot, headline, command) => {
   expect(dashboardView(snapshot)).toMatchObject({ kind: 'empty', headline, command })
+})
+
+test('the title of the page says the phase, or that these numbers are old', () => {
+  const title = (connection: Connection) => dashboardView(sampleSnapshot({ description: sampleDescription, feed: sampleFeed, connection })).documentTitle
+  expect(title('online')).toContain('Running')
+  for (const connection of ['offline', 'refused'] as const) expect(title(connection)).toContain(runMessages.connection[connection])
 })
 
 test('the header names the run and how far it is', () => {

@@ -164,7 +164,7 @@ function emptyView({ connection, description }: SessionSnapshot): EmptyView {
     ...words,
     command
   })
-  if (connection === 'offline') return view(empty.offline)
+  if (connection === 'offline' || connection === 'refused') return view(empty[connection])
   if (description !== undefined) return view(empty.noReport(description.run))
   return connection === 'connecting' ? view(empty.connecting) : view(empty.noRun, empty.startCommand)
 }
@@ -175,7 +175,7 @@ export function dashboardView(snapshot: SessionSnapshot): DashboardView {
   const header = headerView(feed)
   return {
     kind: 'run',
-    documentTitle: messages.documentTitle(header.run, connection === 'offline' ? runMessages.connection.offline : header.phaseLabel),
+    documentTitle: messages.documentTitle(header.run, connection === 'online' ? header.phaseLabel : runMessages.connection[connection]),
     header,
     cards: cardViews(feed),
     charts: chartModels(feed),

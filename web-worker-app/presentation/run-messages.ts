@@ -2,12 +2,13 @@
 import type { RejectionReason } from '#shared/protocol/rollout.ts'
 import type { ENGINE_KINDS, PeerState } from '#shared/protocol/peer-status.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
+import type { Connection } from '../session/session-store.ts'
 
 export const runMessages = {
   productName: 'Murmuration',
   views: { volunteer: 'Volunteer', dashboard: 'Dashboard', navigation: 'Views' },
   skipToContent: 'Skip to content',
-  connection: { connecting: 'Connecting', online: 'Connected', offline: 'Connection lost' },
+  connection: { connecting: 'Connecting', online: 'Connected', offline: 'No connection', refused: 'Not admitted' } satisfies Record<Connection, string>,
   peerState: {
     joining: 'joining',
     fetching: 'downloading',

@@ -10,8 +10,7 @@ const nothing = (): void => {}
 export function openObserverSession({ run }: PageOptions): SessionStore {
   const cell = createSnapshotCell()
   const server = new ServerConnection({ role: 'observer', ...(run !== undefined && { run }) }, {
-    connected: () => cell.update({ connection: 'online' }),
-    disconnected: () => cell.update({ connection: 'offline' }),
+    connection: connection => cell.update({ connection }),
     run_described: description => cell.update({ description }),
     run_feed: feed => cell.update({ feed }),
     policy_announced: nothing,
@@ -22,7 +21,7 @@ export function openObserverSession({ run }: PageOptions): SessionStore {
     refused: nothing,
     bye: nothing
   })
-  addEventListener('pagehide', () => server.close())
+  server.connect()
   return storeOf(cell, { start: nothing, pause: nothing, resume: nothing, stop: nothing })
 }
 

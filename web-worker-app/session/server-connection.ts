@@ -1,8 +1,9 @@
 import { io, type Socket } from 'socket.io-client'
 import type { Handshake } from '#shared/protocol/handshake.ts'
-import type { Refusal } from '#shared/protocol/refusal.ts'
+import { refusal, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed, v } from '#shared/protocol/schema.ts'
 import { joinAnswer, submissionAnswer, VOLUNTEER_ASKS, VOLUNTEER_HEARS, VOLUNTEER_TELLS } from '#shared/protocol/volunteer-messages.ts'
+import type { Connection } from './session-store.ts'
 
 type Heard = typeof VOLUNTEER_HEARS
 type Told = typeof VOLUNTEER_TELLS
@@ -14,10 +15,12 @@ const ANSWERS = { join: joinAnswer, rollouts_submitted: submissionAnswer } as co
 const ANSWER_TIMEOUT_MS = { join: 30_000, rollouts_submitted: 150_000 } as const
 const RECONNECTION_DELAY_MS = 1000
 const RECONNECTION_DELAY_MAX_MS = 10_000
+/** A server that refuses pages has enough to do. */
+const REFUSED_DELAY_MS = 5000
 
 export type ServerListener = {
-  readonly connected: () => void
-  readonly disconnected: () => void
+  /** Said again after every attempt that failed. */
+  readonly connection: (connection: Exclude<Connection, 'connecting'>) => void
 } & { readonly [Event in keyof Heard]: (message: v.InferOutput<Heard[Event]>) => void }
 
 /** The socket to the signaling server. Every message is checked against its schema, in both directions; it reconnects by itself. */
@@ -25,14 +28,27 @@ export class ServerConnection {
   readonly #socket: Socket
 
   constructor(auth: Handshake, listener: ServerListener) {
-    this.#socket = io({ auth, transports: ['websocket'], reconnectionDelayMax: RECONNECTION_DELAY_MAX_MS })
-    this.#socket.on('connect', listener.connected)
+    this.#socket = io({ auth, autoConnect: false, transports: ['websocket'], reconnectionDelayMax: RECONNECTION_DELAY_MAX_MS })
+    this.#socket.on('connect', () => listener.connection('online'))
     this.#socket.on('disconnect', reason => {
-      listener.disconnected()
+      listener.connection('offline')
       // What the server ends itself, the client library takes for final; a server that restarts ends everything.
-      if (reason === 'io server disconnect') setTimeout(() => this.#socket.connect(), RECONNECTION_DELAY_MS)
+      if (reason === 'io server disconnect') this.#connectAgain(RECONNECTION_DELAY_MS)
+    })
+    this.#socket.on('connect_error', (error: Error & { readonly data?: unknown }) => {
+      // While the socket is active, the library found nobody and tries again by itself. A refusal it takes for final.
+      if (this.#socket.active) return listener.connection('offline')
+      const refused = decode(refusal, error.data)
+      console.warn(`the server refused the connection: ${refused.kind === 'ok' ? (refused.value.detail ?? refused.value.code) : error.message}`)
+      listener.connection('refused')
+      this.#connectAgain(REFUSED_DELAY_MS)
     })
     for (const event of Object.keys(VOLUNTEER_HEARS) as (keyof Heard)[]) this.#hear(event, listener)
+  }
+
+  /** Once; from then on it holds the connection. */
+  connect(): void {
+    this.#socket.connect()
   }
 
   /** Not queued while the connection is down: everything that matters is said again after it is back. */
@@ -55,8 +71,8 @@ export class ServerConnection {
     return undefined
   }
 
-  close(): void {
-    this.#socket.disconnect()
+  #connectAgain(afterMs: number): void {
+    setTimeout(() => this.#socket.connect(), afterMs)
   }
 
   #hear(event: keyof Heard, listener: ServerListener): void {

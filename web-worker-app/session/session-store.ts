@@ -7,8 +7,11 @@ import type { ENGINE_KINDS, PeerState } from '#shared/protocol/peer-status.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 
-/** To the signaling server. `offline`: lost, and reconnecting by itself. */
-export type Connection = 'connecting' | 'online' | 'offline'
+/**
+ * To the signaling server. `connecting`: the first attempt goes on. `offline`: the server was lost or has never been reached.
+ * `refused`: it is there, but does not take this page. Of the last two the page tries its way back by itself.
+ */
+export type Connection = 'connecting' | 'online' | 'offline' | 'refused'
 
 /**
  * Why the tab is not generating, where `state` alone does not say it.

@@ -42,8 +42,10 @@ export class VolunteerSession {
     this.#store = store
     this.#status = new StatusReporter(status => this.#server.tell('peer_status', status))
     this.#server = new ServerConnection({ role: 'volunteer' }, {
-      connected: () => this.dispatch({ kind: 'connected' }),
-      disconnected: () => this.dispatch({ kind: 'disconnected' }),
+      connection: connection => {
+        cell.update({ connection })
+        this.dispatch({ kind: connection === 'online' ? 'connected' : 'disconnected' })
+      },
       run_described: description => {
         cell.update({ description })
         this.dispatch({ kind: 'run_described', run: description.run })
@@ -61,6 +63,7 @@ export class VolunteerSession {
       // The connection will end, and come back by itself.
       bye: () => {}
     })
+    this.#server.connect()
   }
 
   dispatch(input: VolunteerInput): void {
@@ -272,7 +275,7 @@ export class VolunteerSession {
       links: this.#exchange?.openLinks ?? 0,
       ...this.#contribution.snapshot()
     }
-    this.#cell.update({ connection: this.#state.online ? 'online' : this.#cell.getSnapshot().connection === 'connecting' ? 'connecting' : 'offline', volunteer })
+    this.#cell.update({ volunteer })
     if (this.#state.joined) this.#status.report(volunteer)
   }
 }

@@ -36,6 +36,7 @@ export const messages = {
   notYet: {
     connecting: 'Connecting to the server…',
     offline: 'The server cannot be reached at the moment. Trying again by itself.',
+    refused: 'The server does not take this page: it is full, or newer than the page. Trying again by itself; reloading may help.',
     noRun: 'No run is open at the moment. This page notices when one opens.',
     finished: 'This run has finished, so there is nothing to help with. Thank you for coming.'
   },
@@ -61,7 +62,7 @@ export const messages = {
     bad_policy: { headline: 'Stopped to be safe', explanation: 'The files of this run are not what its key signed, or cannot be used. Nothing of them was run.' },
     page_left: { headline: 'Stopped', explanation: 'The page was left, which ends all work.' },
     user_paused: { headline: 'Paused', explanation: 'You paused it. Links and model are kept, nothing is being computed.' },
-    offline: { headline: 'Connection lost', explanation: 'The server cannot be reached. Trying again by itself; finished answers are kept.' },
+    offline: { headline: 'No connection', explanation: 'There is no connection to the server. Trying again by itself; finished answers are kept.' },
     no_run: { headline: 'No run is open', explanation: 'The server is there, but nothing is being trained. Your tab waits for the next run.' },
     no_work: { headline: 'Ready', explanation: 'The trainer has enough answers for now. Your tab gets more prompts as soon as there are some.' },
     chunks_unreachable: { headline: 'Download interrupted', explanation: 'Part of the model is not to be had at the moment, from tabs or server. Trying again by itself.' }
@@ -103,6 +104,7 @@ export const messages = {
 
   run: {
     title: 'The whole swarm',
+    none: 'Its numbers appear here once a run is open.',
     waiting: 'The first numbers arrive when the trainer reports.',
     tabs: (n: number) => (n === 1 ? '1 tab' : `${n} tabs`),
     tabsSentence: (n: number, generating: number) => `${n === 1 ? '1 tab is' : `${n} tabs are`} in this run, ${generating} generating now.`,

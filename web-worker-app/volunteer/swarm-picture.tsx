@@ -1,7 +1,7 @@
 import { BIRD_PATH } from '../presentation/bird-mark.tsx'
 import { flockLayout } from './flock.ts'
 import { messages } from './messages.ts'
-import type { RunPicture } from './view-model.ts'
+import type { RunPicture, VolunteerView } from './view-model.ts'
 
 const WIDTH = 320
 const HEIGHT = 150
@@ -34,7 +34,8 @@ function Curve({ run }: { readonly run: RunPicture }) {
 }
 
 /** A small live picture of the whole run. */
-export function SwarmPicture({ run, contributing, connectionLost }: { readonly run: RunPicture | null; readonly contributing: boolean; readonly connectionLost: boolean }) {
+export function SwarmPicture({ view, contributing }: { readonly view: VolunteerView; readonly contributing: boolean }) {
+  const { run, connectionLost } = view
   return (
     <section className="card swarm" aria-labelledby="swarm" data-stale={connectionLost || undefined}>
       <h2 id="swarm" className="card-title">
@@ -43,7 +44,7 @@ export function SwarmPicture({ run, contributing, connectionLost }: { readonly r
       {connectionLost && <p className="notice">{messages.connectionLost}</p>}
       <Flock tabs={run === null ? 0 : run.tabs} contributing={contributing} />
       {run === null ? (
-        <p className="muted">{messages.run.waiting}</p>
+        <p className="muted">{view.runMissing}</p>
       ) : (
         <>
           <p>

@@ -35,6 +35,8 @@ test('without WebGPU the page says that it will run on the processor, and costs 
 test.each([
   ['while connecting', sampleSnapshot({ connection: 'connecting' }), messages.notYet.connecting],
   ['while the server is away', sampleSnapshot({ ...run, connection: 'offline' }), messages.notYet.offline],
+  ['before the server has ever been reached', sampleSnapshot({ connection: 'offline' }), messages.notYet.offline],
+  ['while the server takes no page', sampleSnapshot({ ...run, connection: 'refused' }), messages.notYet.refused],
   ['without a run', sampleSnapshot(), messages.notYet.noRun],
   ['after the end of the run', sampleSnapshot({ ...run, feed: { ...sampleFeed, phase: 'finished' } }), messages.notYet.finished]
 ])('%s the start button is off and says why', (_when, snapshot, note) => {
@@ -116,6 +118,11 @@ test('the picture of the run is that of the feed', () => {
     [0, 0.412],
     [2, 0.55]
   ])
+})
+
+test.each(['offline', 'refused'] as const)('%s: only numbers that were received are called old', connection => {
+  expect(volunteerView(sampleSnapshot({ ...run, connection }), device)).toMatchObject({ connectionLost: true, run: { tabs: 2 } })
+  expect(volunteerView(sampleSnapshot({ connection }), device)).toMatchObject({ connectionLost: false, run: null, runMissing: messages.run.none })
 })
 
 test('the last evaluation of the report closes the curve', () => {

@@ -65,6 +65,7 @@ export interface RunPicture {
 export interface VolunteerView {
   readonly documentTitle: string
   readonly goal: string | null
+  /** The numbers of the run are old ones. */
   readonly connectionLost: boolean
   readonly status: StatusView
   /** What a person should know before the start; only while stopped. */
@@ -77,6 +78,8 @@ export interface VolunteerView {
   readonly contribution: ContributionView | null
   readonly ownRollouts: readonly OwnRolloutView[]
   readonly run: RunPicture | null
+  /** Stands in for the picture of the run. */
+  readonly runMissing: string
 }
 
 export interface Device {
@@ -112,7 +115,7 @@ function startLabel(reason: VolunteerReason | null): string {
 }
 
 function obstacleToStart({ connection, description, feed }: SessionSnapshot): string | null {
-  if (connection === 'offline') return messages.notYet.offline
+  if (connection === 'offline' || connection === 'refused') return messages.notYet[connection]
   if (description === undefined) return connection === 'connecting' ? messages.notYet.connecting : messages.notYet.noRun
   if (feed?.phase === 'finished') return messages.notYet.finished
   return null
@@ -206,7 +209,7 @@ export function volunteerView(snapshot: SessionSnapshot, device: Device): Volunt
   return {
     documentTitle: messages.documentTitle(status.headline),
     goal: description?.goal ?? null,
-    connectionLost: connection === 'offline',
+    connectionLost: feed !== undefined && connection !== 'online',
     status,
     facts: stopped ? factsBeforeStart(description?.downloadBytes, device) : null,
     start: stopped ? startOffer(snapshot, device) : null,
@@ -214,6 +217,7 @@ export function volunteerView(snapshot: SessionSnapshot, device: Device): Volunt
     download: firstDownload(snapshot),
     contribution: contributionView(volunteer),
     ownRollouts: ownRolloutViews(volunteer.ownRollouts, feed),
-    run: feed === undefined ? null : runPicture(feed)
+    run: feed === undefined ? null : runPicture(feed),
+    runMissing: description === undefined ? messages.run.none : messages.run.waiting
   }
 }

@@ -36,7 +36,7 @@ export function VolunteerPage() {
           {view.facts !== null && <Consent facts={view.facts} />}
           {(contributing || view.ownRollouts.length > 0) && <OwnRollouts rollouts={view.ownRollouts} />}
         </div>
-        <SwarmPicture run={view.run} contributing={contributing} connectionLost={view.connectionLost} />
+        <SwarmPicture view={view} contributing={contributing} />
       </div>
     </PageFrame>
   )
