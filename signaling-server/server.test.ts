@@ -271,7 +271,7 @@ describe('the page and the models over HTTP', () => {
       expect(await response.text()).toContain('<title>page</title>')
       expect(response.headers.get('cross-origin-opener-policy')).toBe('same-origin')
       expect(response.headers.get('cross-origin-embedder-policy')).toBe('require-corp')
-      expect(response.headers.get('content-security-policy')).not.toMatch(/'unsafe-eval'|script-src[^;]*unsafe-inline/)
+      expect(response.headers.get('content-security-policy')).not.toMatch(/'unsafe-eval'|unsafe-inline/)
     }
     const wasm = await fetch(`${server.url}/assets/ort.wasm`)
     expect([wasm.headers.get('content-type'), wasm.headers.get('cache-control')]).toEqual(['application/wasm', 'public, max-age=31536000, immutable'])
