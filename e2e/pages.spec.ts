@@ -244,6 +244,37 @@ test.describe('dashboard', () => {
     await expect(card(page, 'reward')).toHaveText('0.7')
   })
 
+  test('malformed feeds from the wire are named once, change nothing, and are followed by the next good one', async ({ page }) => {
+    let malformed = 0
+    await page.routeWebSocket(/\/socket\.io\//, socket => {
+      const upstream = socket.connectToServer()
+      upstream.onMessage(message => {
+        const spoilt = String(message).replace(/^42\["run_feed",.*"updates":4\b/s, feed => feed.replace(/4$/, '"four"'))
+        if (spoilt !== message) malformed++
+        socket.send(spoilt)
+      })
+    })
+    const faults = watchForFaults(page)
+    const warnings: string[] = []
+    page.on('console', message => {
+      if (message.type() === 'warning') warnings.push(message.text())
+    })
+    await openRun()
+    await page.goto(`${origin}/dashboard`)
+    await expect(card(page, 'reward')).toHaveText('0.61')
+    const later = oneUpdateLater(sampleFeed)
+    for (let times = 0; times < 3; times++) trainer.sendFeed(later)
+    await expect.poll(() => malformed).toBe(3)
+    await expect.poll(() => warnings).toEqual([expect.stringMatching(/^the server's run_feed: report\.updates must be number/)])
+    await expect(card(page, 'reward')).toHaveText('0.61')
+    await expect(page.locator('.connection')).toHaveAttribute('data-connection', 'online')
+
+    trainer.sendFeed(oneUpdateLater(later))
+    await expect(page.getByText('5 of 12')).toBeVisible()
+    expect(warnings).toHaveLength(1)
+    expect(faults).toEqual([])
+  })
+
   test('says that no run is open', async ({ page }) => {
     await page.goto(`${origin}/dashboard`)
     await expect(page.getByRole('heading', { name: 'No run is open' })).toBeVisible()

@@ -26,6 +26,8 @@ export type ServerListener = {
 /** The socket to the signaling server. Every message is checked against its schema, in both directions; it reconnects by itself. */
 export class ServerConnection {
   readonly #socket: Socket
+  /** The last fault named of each event: a server that repeats one every second fills no console. */
+  readonly #named = new Map<keyof Heard, string>()
 
   constructor(auth: Handshake, listener: ServerListener) {
     this.#socket = io({ auth, autoConnect: false, transports: ['websocket'], reconnectionDelayMax: RECONNECTION_DELAY_MAX_MS })
@@ -79,8 +81,14 @@ export class ServerConnection {
     this.#socket.on(event, (raw: unknown) => {
       const decoded = decode(VOLUNTEER_HEARS[event], raw)
       if (decoded.kind === 'ok') (listener[event] as (message: unknown) => void)(decoded.value)
-      else console.warn(describeMalformed(`the server's ${event}`, decoded))
+      else this.#name(event, describeMalformed(`the server's ${event}`, decoded))
     })
+  }
+
+  #name(event: keyof Heard, fault: string): void {
+    if (this.#named.get(event) === fault) return
+    this.#named.set(event, fault)
+    console.warn(fault)
   }
 }
 
