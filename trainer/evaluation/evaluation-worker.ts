@@ -1,7 +1,4 @@
 /** The evaluation's thread: it computes for seconds at a time, and neither the coordinator nor the learner must wait. */
-import { parentPort } from 'node:worker_threads'
-import { expose } from 'comlink'
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import * as ort from 'onnxruntime-node'
 import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
 import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
@@ -12,6 +9,7 @@ import { readModelDirectory } from '#shared/model/model-directory.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { Evaluation } from '#shared/protocol/run-report.ts'
 import { modelFiles } from '../model-files.ts'
+import { serveParent } from '../worker-service.ts'
 import { greedySuccess, heldOutTasks, type GreedyPolicy } from './greedy-success.ts'
 
 export interface EvaluationSetup {
@@ -65,4 +63,4 @@ export class EvaluationApi {
   }
 }
 
-expose(new EvaluationApi(), nodeEndpoint(parentPort!))
+serveParent(new EvaluationApi())

@@ -1,10 +1,9 @@
 /** The learner's thread: onnxruntime-node blocks its thread while it computes, and the coordinator must not wait. */
-import { parentPort } from 'node:worker_threads'
-import { expose, transfer } from 'comlink'
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
+import { transfer } from 'comlink'
 import type { DecoderConfig } from '#shared/model/config.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
+import { serveParent } from '../worker-service.ts'
 import type { LearnerBackend } from './learner-backend.ts'
 import { GrpoLearner, type GrpoConfig, type LearnerStepMetrics, type RolloutGroup } from './learner.ts'
 import type { OptimizerConfig } from './optimizer-config.ts'
@@ -76,4 +75,4 @@ function buffers(tensors: Tensors): ArrayBuffer[] {
   return [...tensors.values()].map(({ data }) => data.buffer)
 }
 
-expose(new LearnerApi(), nodeEndpoint(parentPort!))
+serveParent(new LearnerApi())

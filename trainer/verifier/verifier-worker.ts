@@ -1,7 +1,4 @@
 /** The verifier's thread: replays rollouts on exactly the version that sampled them, beside the learner and never behind it. */
-import { parentPort } from 'node:worker_threads'
-import { expose } from 'comlink'
-import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import type { Environment } from '#shared/environments/environment.ts'
 import { environmentNamed } from '#shared/environments/environments.ts'
 import { readModelDirectory, type Model } from '#shared/model/model-directory.ts'
@@ -10,6 +7,7 @@ import type { Tensors } from '#shared/model/tensor.ts'
 import type { LearnerBackend, PolicyParameters, TokenSequence } from '../learner/learner-backend.ts'
 import { createOrtBackend } from '../learner/ort-backend.ts'
 import { modelFiles } from '../model-files.ts'
+import { serveParent } from '../worker-service.ts'
 import { judgeRollouts, type Judgement, type JudgementRequest } from './judgement.ts'
 
 export interface VerifierSetup {
@@ -78,4 +76,4 @@ export class VerifierApi {
   }
 }
 
-expose(new VerifierApi(), nodeEndpoint(parentPort!))
+serveParent(new VerifierApi())
