@@ -1,3 +1,5 @@
+import { truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { LIES, makeTabLie } from './lying-tab.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { hashAdapter, readReport, readRollouts } from './run-records.ts'
@@ -70,6 +72,21 @@ test('a killed tab, a reloaded tab and a restarted server lose no accepted rollo
   const learnt = judged.filter(({ learnt_at }) => learnt_at !== null)
   expect(learnt).toHaveLength(12 * BATCH)
   expect(new Set(learnt.map(({ id }) => id)).size, 'nothing is learnt from twice').toBe(learnt.length)
+})
+
+test('a trainer that has to go back to an older checkpoint takes the tab along that knows newer versions', async ({ launchSwarm }) => {
+  const swarm = await launchSwarm({ peers: 1, seed: 5, overrides: SMALL, args: ['--updates', '1000'] })
+  await swarm.waitForFeed(({ report }) => report.updates >= 3)
+  await swarm.stopTrainer()
+  const lost = readReport(swarm.reportFile).updates
+  truncateSync(join(swarm.runDirectory, 'checkpoints', `version-${lost}`, 'optimizer.safetensors'), 200)
+  swarm.resumeTrainer(['--updates', String(lost + 2)])
+  await swarm.waitForFinish()
+  expect(swarm.swarm.trainer.lastErrorLines).toContain(`going back from version ${lost} to ${lost - 1}`)
+  const report = readReport(swarm.reportFile)
+  expect(report.updates).toBe(lost + 2)
+  expect(report.rollouts.rejected).toEqual({})
+  expect(report.peers).toHaveLength(1)
 })
 
 test('sequential runs of one seed end with the same adapter, bit for bit', async ({ launchSwarm }) => {

@@ -3,7 +3,7 @@ import type { RejectionReason, Verdict } from '../protocol/rollout.ts'
 import type { CoordinatorEffect, CoordinatorInput, CoordinatorState, Delivery } from './coordinator-state.ts'
 import type { Sample } from './group.ts'
 import { endLease, releaseSample } from './lease-ending.ts'
-import { activeLeases, findLease, sameSample, type LeaseRecord } from './lease-table.ts'
+import { activeLeases, findLease, isOfLostVersion, sameSample, type LeaseRecord } from './lease-table.ts'
 import { isExcluded, peerRecord, recordJudgement } from './peer-table.ts'
 import { isUsable } from './usable-versions.ts'
 
@@ -25,7 +25,7 @@ export function receive(state: CoordinatorState, received: Received, rollout: De
   const known = knownVerdict(state, received.peer, rollout, sample)
   if (known !== undefined) {
     effects.push(answer(received, rollout, known, { first: false }))
-  } else if (sample?.kind !== 'open' || !isUsable(state, rollout.version)) {
+  } else if (sample?.kind !== 'open' || !isUsable(state, rollout.version) || isOfLostVersion(state.leases, received.lease, rollout.version)) {
     state.counters.stale++
     effects.push(answer(received, rollout, { id: idOf(rollout), outcome: 'stale' }, { first: true }))
   } else {

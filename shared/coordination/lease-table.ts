@@ -31,10 +31,12 @@ export interface LeaseTable {
   epoch: number
   next: number
   leases: Record<LeaseId, LeaseRecord>
+  /** Versions after `version`, as leases up to `epoch` knew them, are lost; others bear their numbers now. */
+  readonly lost: { readonly epoch: number; readonly version: PolicyVersion }[]
 }
 
 export function createLeaseTable(): LeaseTable {
-  return { epoch: 0, next: 0, leases: {} }
+  return { epoch: 0, next: 0, leases: {}, lost: [] }
 }
 
 export function sameSample(a: SampleKey, b: SampleKey): boolean {
@@ -56,6 +58,12 @@ export function findLease(table: LeaseTable, id: LeaseId): LeaseRecord | 'forgot
   const [, epoch, serial] = /^l(\d+)-(\d+)$/.exec(id) ?? []
   if (epoch === undefined || Number(epoch) > table.epoch) return 'never_granted'
   return Number(epoch) === table.epoch && Number(serial) >= table.next ? 'never_granted' : 'forgotten'
+}
+
+/** Whether what the lease's holder sampled is of a version that was lost with a damaged checkpoint. */
+export function isOfLostVersion(table: LeaseTable, id: LeaseId, version: PolicyVersion): boolean {
+  const epoch = Number(/^l(\d+)-/.exec(id)?.[1])
+  return table.lost.some(lost => epoch <= lost.epoch && version > lost.version)
 }
 
 export function activeLeases(table: LeaseTable): LeaseRecord[] {

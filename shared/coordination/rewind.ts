@@ -4,11 +4,13 @@ import { openSample } from './group.ts'
 import type { RunLedger } from './run-ledger.ts'
 
 /**
- * After `recover`. What was sampled with lost versions is discarded and leased again. What was learnt in lost steps stays learnt:
+ * After `recover`. What was sampled with lost versions is discarded and leased again, and what still arrives of it is stale: its
+ * sender could not know. What was learnt in lost steps stays learnt:
  * no prompt is learnt twice.
  */
 export function rewindCoordinator(state: CoordinatorState, version: number): void {
   state.version = version
+  state.leases.lost.push({ epoch: state.leases.epoch - 1, version })
   for (const { samples } of state.groups) {
     for (const [index, sample] of samples.entries()) if (sample.kind === 'accepted' && sample.version > version) samples[index] = openSample()
   }

@@ -19,9 +19,9 @@ function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
     directory,
     step,
     publish,
-    open(connection = 'trainer', change: Parameters<typeof describedRun>[0] = {}): DirectoryEffect[] {
+    open({ connection = 'trainer', newest = 0, change = {} as Parameters<typeof describedRun>[0] } = {}): DirectoryEffect[] {
       step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' } })
-      return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change) } })
+      return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change), newest } })
     },
     connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' } }),
     join(index: number, { connection = peerName(index), secret = secretOf(peerName(index)), protocol = PROTOCOL_VERSION } = {}): DirectoryEffect[] {
@@ -154,10 +154,10 @@ describe('publishing', () => {
     expect(answers(testbed.publish(publishedVersion(1, { floats: 2048 })))).toMatchObject([{ code: 'storage_full' }])
     testbed.publish(first)
     expect(answers(testbed.publish(publishedVersion(0, { content: 5, floats: 64 })))).toMatchObject([{ code: 'stale_version' }])
-    expect(answers(testbed.open('rival', { publicKey: 'a'.repeat(64) }))).toMatchObject([{ code: 'run_taken' }])
+    expect(answers(testbed.open({ connection: 'rival', change: { publicKey: 'a'.repeat(64) } }))).toMatchObject([{ code: 'run_taken' }])
   })
 
-  test('a returning trainer finds its peers and their wishes, and may have resumed from an older version', () => {
+  test('a returning trainer finds its peers and their wishes, and nobody is told again what they know', () => {
     const testbed = createTestbed()
     testbed.open()
     for (const version of [base, first, publishedVersion(2)]) testbed.publish(version)
@@ -168,16 +168,35 @@ describe('publishing', () => {
     const submission = testbed.step({ kind: 'rollouts_submitted', connection: peerName(1), message: { run: RUN, lease: 'l', rollouts: [] } })
     expect(answers(submission)).toMatchObject([{ code: 'no_trainer' }])
 
-    const reopened = testbed.open('trainer again')
+    const reopened = testbed.open({ connection: 'trainer again', newest: 2 })
     expect(reopened.filter(effect => effect.kind === 'tell' && effect.to === 'trainer again')).toMatchObject([
       { event: 'peer_joined' },
       { event: 'peer_status', payload: { status: WAITING } },
       { event: 'work_wanted', payload: { peer: peerName(1), rollouts: 8 } }
     ])
     expect(told(testbed.publish(base, 'trainer again'), 'policy_announced')).toEqual([])
-    const other = publishedVersion(1, { content: 77 })
-    expect(told(testbed.publish(other, 'trainer again'), 'policy_announced')).toEqual([[peerName(1), { manifest: other.manifest, suppliers: [] }]])
-    expect(answers(testbed.join(2))).toMatchObject([{ newest: { manifest: other.manifest } }])
+    expect(told(testbed.publish(publishedVersion(2), 'trainer again'), 'policy_announced')).toEqual([])
+  })
+
+  test.each([
+    ['an older version', 1, publishedVersion(1)],
+    ['an older version that has become another', 1, publishedVersion(1, { content: 77 })],
+    ['the base', 0, base]
+  ])('a trainer that returns to %s tells those that know newer ones', (_, newest, policy) => {
+    const testbed = createTestbed()
+    testbed.open()
+    for (const version of [base, first, publishedVersion(2)]) testbed.publish(version)
+    testbed.join(1)
+    testbed.hold(1, publishedVersion(2))
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    testbed.open({ connection: 'trainer again', newest })
+    expect(answers(testbed.join(2))).toMatchObject([{ newest: { manifest: { version: newest } } }])
+    testbed.step({ kind: 'disconnected', connection: peerName(2) })
+    const announced = [base, policy, policy].flatMap(version => told(testbed.publish(version, 'trainer again'), 'policy_announced'))
+    expect(announced).toEqual([[peerName(1), { manifest: policy.manifest, suppliers: [] }]])
+    const next = publishedVersion(newest + 1, { content: 88 })
+    expect(told(testbed.publish(next, 'trainer again'), 'policy_announced')).toEqual([[peerName(1), { manifest: next.manifest, suppliers: [] }]])
+    expect(answers(testbed.join(2))).toMatchObject([{ newest: { manifest: next.manifest } }])
   })
 })
 

@@ -12,16 +12,19 @@ import { describeRun, newestPolicy, watchersOf, type AnnouncedPolicy, type Direc
 const ANNOUNCEMENTS_REMEMBERED = 64
 
 /** A trainer that returns, known by the run's key, publishes again: the base, then its newest version. Peers stay, and so do versions up to that one. */
-export function openRun(directory: SwarmDirectory, connection: DirectoryConnection, { protocol, description }: RunOpened): DirectoryEffect[] {
+export function openRun(directory: SwarmDirectory, connection: DirectoryConnection, { protocol, description, newest }: RunOpened): DirectoryEffect[] {
   if (protocol !== PROTOCOL_VERSION) return [answer(refuse('unsupported_protocol', `this server speaks protocol ${PROTOCOL_VERSION}, the trainer ${protocol}`))]
   const known = directory.runs.get(description.run)
   if (known !== undefined && known.description.publicKey !== description.publicKey) {
     return [answer(refuse('run_taken', `run ${description.run} is open here with another key: choose another run id`))]
   }
-  const run: SwarmRun = known ?? { description, trainer: undefined, unconfirmed: false, policies: new Map(), peers: new Map(), secrets: new Map(), feed: undefined }
+  const run: SwarmRun = known ?? { description, trainer: undefined, opensAt: undefined, policies: new Map(), peers: new Map(), secrets: new Map(), feed: undefined }
   directory.runs.set(description.run, run)
   run.description = description
-  if (run.trainer !== connection.id) run.unconfirmed = true
+  if (run.trainer !== connection.id) {
+    run.opensAt = newest
+    for (const version of run.policies.keys()) if (version > newest) run.policies.delete(version)
+  }
   run.trainer = connection.id
   const effects = [answer({ kind: 'run_open' }), ...describeRun(run, watchersOf(directory, description.run))]
   for (const peer of run.peers.values()) {
@@ -48,14 +51,15 @@ export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest
   }
   const opens = !run.policies.has(0)
   run.policies.set(manifest.version, policy)
-  if (manifest.version !== 0) run.unconfirmed = false
+  const standsHere = run.opensAt !== undefined && manifest.version >= run.opensAt
+  if (standsHere) run.opensAt = undefined
   for (const version of run.policies.keys()) if (!versions.includes(version)) run.policies.delete(version)
-  return [{ kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy), ...(opens ? describeRun(run, watchersOf(directory, manifest.run)) : [])]
+  return [{ kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy, standsHere), ...(opens ? describeRun(run, watchersOf(directory, manifest.run)) : [])]
 }
 
 function findFault(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, chunks: readonly ChunkReference[]): Refusal | undefined {
   const republished = run.policies.get(manifest.version)?.hash === manifestHash(manifest)
-  const newestSeen = run.unconfirmed || republished ? undefined : newestPolicy(run)?.manifest.version
+  const newestSeen = run.opensAt !== undefined || republished ? undefined : newestPolicy(run)?.manifest.version
   const checked = checkManifest(manifest, run.description.publicKey, newestSeen)
   if (checked.kind === 'refused') return checked
   if (manifest.version !== 0 && !run.policies.has(0)) return refuse('malformed', `version ${manifest.version} before the base model, version 0`)
@@ -66,17 +70,18 @@ function findFault(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest,
 }
 
 /** The base, and as many versions as tabs within the staleness budget may still be fetching or sampling with. */
-function retainedVersions({ policies, description, unconfirmed }: SwarmRun, added: PolicyVersion): PolicyVersion[] {
-  const known = [...policies.keys()].filter(version => !unconfirmed || added === 0 || version < added)
-  const versions = [...new Set([...known, added])].toSorted((left, right) => right - left)
+function retainedVersions({ policies, description }: SwarmRun, added: PolicyVersion): PolicyVersion[] {
+  const versions = [...new Set([...policies.keys(), added])].toSorted((left, right) => right - left)
   return versions.filter((version, index) => version === 0 || index < description.stalenessBudget + 2)
 }
 
-function announce(run: SwarmRun, policy: AnnouncedPolicy): DirectoryEffect[] {
+/** @param standsHere the trainer has come back to this version: whoever was told of another one since hears of this one again */
+function announce(run: SwarmRun, policy: AnnouncedPolicy, standsHere: boolean): DirectoryEffect[] {
   const effects: DirectoryEffect[] = []
   for (const [id, suppliers] of planRelay(run, policy)) {
     const { announced, connection } = run.peers.get(id)!
-    if (announced.has(policy.hash)) continue
+    if (standsHere ? [...announced].at(-1) === policy.hash : announced.has(policy.hash)) continue
+    announced.delete(policy.hash)
     announced.add(policy.hash)
     const [oldest] = announced
     if (announced.size > ANNOUNCEMENTS_REMEMBERED && oldest !== undefined) announced.delete(oldest)

@@ -49,7 +49,7 @@ export interface SwarmPeer {
   readonly links: Set<PeerId>
   /** Peers with whom a link was lost or never made. */
   readonly lost: Set<PeerId>
-  /** Manifest hashes, oldest first. */
+  /** Manifest hashes; the one announced last, which the peer takes for the newest, is the last. */
   readonly announced: Set<ContentHash>
   readonly held: Set<ContentHash>
   wish: WorkWanted | undefined
@@ -64,8 +64,8 @@ export interface AnnouncedPolicy {
 export interface SwarmRun {
   description: RunDescription
   trainer: ConnectionId | undefined
-  /** The trainer returned and has not yet said which version is its newest: it may have resumed from an older one. */
-  unconfirmed: boolean
+  /** The version at which a trainer opened the run, until it has published that one: it may have gone back to an older checkpoint. */
+  opensAt: PolicyVersion | undefined
   readonly policies: Map<PolicyVersion, AnnouncedPolicy>
   /** In the order in which they joined. */
   readonly peers: Map<PeerId, SwarmPeer>

@@ -11,8 +11,11 @@ import { runFeed } from './run-feed.ts'
 import { v } from './schema.ts'
 import { submissionAnswer } from './volunteer-messages.ts'
 
-/** Asked, trainer → server. Repeated after every reconnection; the server keeps no truth. */
-export const runOpened = v.strictObject({ protocol: count, description: runDescription })
+/**
+ * Asked, trainer → server. Repeated after every reconnection; the server keeps no truth.
+ * `newest` is the version that the trainer stands at and will publish after the base: what the server knows beyond it is lost.
+ */
+export const runOpened = v.strictObject({ protocol: count, description: runDescription, newest: policyVersion })
 export type RunOpened = v.InferOutput<typeof runOpened>
 export const runOpenedAnswer = v.variant('kind', [v.strictObject({ kind: v.literal('run_open') }), refusal])
 

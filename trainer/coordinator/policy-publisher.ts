@@ -49,7 +49,7 @@ export class PolicyPublisher {
   /** Opens the run, then publishes the base and the newest version. @returns false when the connection broke meanwhile */
   open(): Promise<boolean> {
     return this.#inTurn(async () => {
-      const answer = await this.#connection.openRun({ protocol: PROTOCOL_VERSION, description: this.#description })
+      const answer = await this.#connection.openRun({ protocol: PROTOCOL_VERSION, description: this.#description, newest: this.#newest.manifest.version })
       if (answer.kind === 'refused') throw new UserError(`the signaling server does not open run ${this.#description.run} (${answer.code}: ${answer.detail ?? ''})`)
       await this.#publish(this.#base)
       if (this.#newest !== this.#base) await this.#publish(this.#newest)

@@ -35,13 +35,13 @@ export class KnownPolicies {
   }
 
   /**
-   * @param newestSeen refuses what is older; undefined where the server says what the newest is
+   * The server says what the newest version is; it may be older than the one before, after a trainer had to go back to a checkpoint.
    * @returns the version, to be told to the machine; text: why the announcement must not be acted on
    */
-  announce({ manifest, suppliers }: PolicyAnnouncement, newestSeen: number | undefined): AnnouncedVersion | string {
+  announce({ manifest, suppliers }: PolicyAnnouncement): AnnouncedVersion | string {
     const { run, publicKey, lora } = this.description
     if (manifest.run !== run) return `version ${manifest.version} belongs to run ${manifest.run}`
-    const check = checkManifest(manifest, publicKey, newestSeen)
+    const check = checkManifest(manifest, publicKey, undefined)
     if (check.kind === 'refused') return check.detail ?? check.code
     const fault = findTensorFault(manifest, this.#config, lora)
     if (fault !== undefined) return fault

@@ -147,9 +147,9 @@ export class VolunteerSession {
     const known = this.#policies
     const policies = known?.description.run === description.run && known.description.publicKey === description.publicKey ? known : KnownPolicies.of(description)
     if (typeof policies === 'string') return this.#refuseRun(policies)
-    const baseVersion = policies.announce(base, undefined)
+    const baseVersion = policies.announce(base)
     if (typeof baseVersion === 'string') return this.#refuseRun(baseVersion)
-    const newestVersion = policies.announce(newest, undefined)
+    const newestVersion = policies.announce(newest)
     if (typeof newestVersion === 'string') return this.#refuseRun(newestVersion)
     this.#detail = null
     if (known !== undefined && policies !== known) {
@@ -177,7 +177,7 @@ export class VolunteerSession {
 
   #announced(announcement: PolicyAnnouncement): void {
     if (this.#policies === undefined || !this.#state.joined) return
-    const announced = this.#policies.announce(announcement, this.#state.newest)
+    const announced = this.#policies.announce(announcement)
     if (typeof announced === 'string') {
       console.warn(`an announcement was refused: ${announced}`)
       return
