@@ -99,6 +99,21 @@ test('tabs generate what Node generates; the second gets its chunks from the fir
   expect([...first.warnings, ...second.warnings]).toEqual([])
 })
 
+test('what a tab has downloaded and done is still to be seen after it was stopped', async ({ browser }) => {
+  const { tab, peer } = await openTab(browser)
+  await trainer.waitFor(() => delivered(peer, 0).length >= 32)
+  const accepted = tab.locator('[data-figure="accepted"] dd')
+  await expect(accepted).not.toHaveText('0')
+  const downloaded = (await tab.locator('.from-origin').textContent())!
+  await tab.getByRole('button', { name: 'Stop' }).click()
+  await expect(tab.locator('.tab-status')).toHaveAttribute('data-reason', 'user_stopped')
+  await expect(tab.locator('.from-origin')).toHaveText(downloaded)
+  await expect(tab.locator('[data-figure="engine"] dd')).toHaveText('WASM')
+  await expect(accepted).not.toHaveText('0')
+  await expect(tab.locator('.own-rollouts li').first()).toContainText('Your answer passed every check.')
+  await expect(tab.locator('[data-figure="links"]')).toHaveCount(0)
+})
+
 /** Flips a bit of every piece that the page sends. Call before the page is loaded. */
 async function corruptPieces(page: Page): Promise<void> {
   await page.addInitScript(() => {

@@ -27,20 +27,31 @@ test('speed is the tokens of the last ten seconds, over the time in which there 
   expect(contribution.snapshot()).toMatchObject({ tokens: 70, tokensPerSecond: 0 })
 })
 
-test('verdicts are shown on the rollouts that they judge', () => {
+test('judged rollouts are shown first, however many were finished since', () => {
   const contribution = new Contribution(() => 0)
-  contribution.finished(rollouts(OWN_ROLLOUTS_SHOWN + 5, 1))
+  contribution.finished(rollouts(10 * OWN_ROLLOUTS_SHOWN, 1))
   contribution.judged([
-    { id: '7/28', outcome: 'accepted', reward: 0.5 },
-    { id: '7/27', outcome: 'rejected', reason: 'sampling_mismatch' },
-    { id: '7/26', outcome: 'stale' }
+    { id: '7/0', outcome: 'accepted', reward: 0.5 },
+    { id: '7/1', outcome: 'rejected', reason: 'sampling_mismatch' },
+    { id: '7/2', outcome: 'stale' }
   ])
   const { ownRollouts, accepted, rejected } = contribution.snapshot()
   expect({ accepted, rejected, shown: ownRollouts.length }).toEqual({ accepted: 1, rejected: 1, shown: OWN_ROLLOUTS_SHOWN })
   expect(ownRollouts.slice(0, 4).map(({ id, outcome, reward, rejection }) => [id, outcome, reward, rejection])).toEqual([
-    ['7/28', 'accepted', 0.5, null],
-    ['7/27', 'rejected', null, 'sampling_mismatch'],
-    ['7/26', 'stale', null, null],
-    ['7/25', 'sent', null, null]
+    ['7/2', 'stale', null, null],
+    ['7/1', 'rejected', null, 'sampling_mismatch'],
+    ['7/0', 'accepted', 0.5, null],
+    ['7/239', 'sent', null, null]
+  ])
+})
+
+test('a verdict that comes twice is shown once', () => {
+  const contribution = new Contribution(() => 0)
+  contribution.finished(rollouts(2, 1))
+  contribution.judged([{ id: '7/0', outcome: 'stale' }])
+  contribution.judged([{ id: '7/0', outcome: 'stale' }])
+  expect(contribution.snapshot().ownRollouts.map(({ id, outcome }) => [id, outcome])).toEqual([
+    ['7/0', 'stale'],
+    ['7/1', 'sent']
   ])
 })

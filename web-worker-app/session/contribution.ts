@@ -1,8 +1,11 @@
 import type { FinishedRollout } from '#shared/coordination/volunteer-state.ts'
 import type { Verdict } from '#shared/protocol/rollout.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
 import { OWN_ROLLOUTS_SHOWN, type OwnRollout, type VolunteerSnapshot } from './session-store.ts'
 
 const SPEED_WINDOW_MS = 10_000
+/** Rollouts that wait for their verdict; what is lost on the way never gets one. */
+const UNJUDGED_KEPT = 2 * LIMITS.rolloutsPerLease
 
 /** What this page load has given to the run. */
 export class Contribution {
@@ -12,7 +15,10 @@ export class Contribution {
   #rejected = 0
   #recent: { readonly time: number; readonly tokens: number }[] = []
   #workingSince: number | undefined
-  #rollouts: readonly OwnRollout[] = []
+  /** By id, oldest first. */
+  readonly #unjudged = new Map<string, OwnRollout>()
+  /** Newest first. */
+  #judged: readonly OwnRollout[] = []
 
   constructor(now: () => number) {
     this.#now = now
@@ -31,30 +37,34 @@ export class Contribution {
     const tokens = rollouts.reduce((total, { rollout }) => total + rollout.tokens.length, 0)
     this.#tokens += tokens
     this.#recent.push({ time: this.#now(), tokens })
-    const shown = rollouts.map(({ rollout }): OwnRollout => ({ id: rollout.id, version: rollout.version, tokens: rollout.tokens.length, outcome: 'sent', reward: null, rejection: null }))
-    this.#rollouts = [...shown.toReversed(), ...this.#rollouts].slice(0, OWN_ROLLOUTS_SHOWN)
+    for (const { rollout: { id, version, tokens } } of rollouts) this.#unjudged.set(id, { id, version, tokens: tokens.length, outcome: 'sent', reward: null, rejection: null })
+    for (const id of this.#unjudged.keys()) {
+      if (this.#unjudged.size <= UNJUDGED_KEPT) break
+      this.#unjudged.delete(id)
+    }
   }
 
   judged(verdicts: readonly Verdict[]): void {
-    const byId = new Map(verdicts.map(verdict => [verdict.id, verdict]))
-    for (const { outcome } of verdicts) {
-      if (outcome === 'accepted') this.#accepted++
-      if (outcome === 'rejected') this.#rejected++
-    }
-    this.#rollouts = this.#rollouts.map(rollout => {
-      const verdict = byId.get(rollout.id)
-      if (verdict === undefined) return rollout
-      return {
+    const judged: OwnRollout[] = []
+    for (const verdict of verdicts) {
+      if (verdict.outcome === 'accepted') this.#accepted++
+      if (verdict.outcome === 'rejected') this.#rejected++
+      const rollout = this.#unjudged.get(verdict.id)
+      if (rollout === undefined) continue
+      this.#unjudged.delete(verdict.id)
+      judged.push({
         ...rollout,
         outcome: verdict.outcome,
         reward: verdict.outcome === 'accepted' ? verdict.reward : null,
         rejection: verdict.outcome === 'rejected' ? verdict.reason : null
-      }
-    })
+      })
+    }
+    this.#judged = [...judged.toReversed(), ...this.#judged].slice(0, OWN_ROLLOUTS_SHOWN)
   }
 
   snapshot(): Pick<VolunteerSnapshot, 'tokens' | 'tokensPerSecond' | 'accepted' | 'rejected' | 'ownRollouts'> {
-    return { tokens: this.#tokens, tokensPerSecond: this.#speed(), accepted: this.#accepted, rejected: this.#rejected, ownRollouts: this.#rollouts }
+    const ownRollouts = [...this.#judged, ...[...this.#unjudged.values()].slice(-OWN_ROLLOUTS_SHOWN).toReversed()].slice(0, OWN_ROLLOUTS_SHOWN)
+    return { tokens: this.#tokens, tokensPerSecond: this.#speed(), accepted: this.#accepted, rejected: this.#rejected, ownRollouts }
   }
 
   #speed(): number {

@@ -40,7 +40,7 @@ export type VolunteerReason =
   /** Neither a peer nor the origin delivers a chunk; being tried again. */
   | 'chunks_unreachable'
 
-/** One of this tab's latest rollouts, newest first. Its text is in `feed.latestRollouts` where the ids match. */
+/** One of this tab's latest rollouts: those that were judged before those that were not, each newest first. Its text is in `feed.latestRollouts` where the ids match. */
 export interface OwnRollout {
   readonly id: string
   readonly version: number

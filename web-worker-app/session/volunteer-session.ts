@@ -30,6 +30,8 @@ export class VolunteerSession {
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
   #exchange: ChunkExchange | undefined
+  /** Of the exchange that was closed last: a person sees what the tab has downloaded until it is started again. */
+  #bytesBefore = { bytesFromOrigin: 0, bytesFromPeers: 0 }
   #engine: EngineHost | undefined
   #engineKind: VolunteerSnapshot['engine'] = null
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -57,7 +59,8 @@ export class VolunteerSession {
       peer_gone: ({ peer }) => this.#exchange?.peerGone(peer),
       signal: ({ from, data }) => this.#exchange?.takeSignal(from, data),
       refused: ({ code, detail }) => {
-        if (code === 'not_joined') this.dispatch({ kind: 'not_joined' })
+        // Told of a run that the server has forgotten, too: join again, and again until there is one.
+        if (code === 'not_joined' || code === 'unknown_run') this.dispatch({ kind: 'not_joined' })
         else console.warn(`the server refused what it was told: ${detail ?? code}`)
       },
       // The connection will end, and come back by itself.
@@ -78,6 +81,8 @@ export class VolunteerSession {
 
   start(): void {
     this.#detail = null
+    this.#engineKind = null
+    this.#bytesBefore = { bytesFromOrigin: 0, bytesFromPeers: 0 }
     this.#leftPage = false
     this.dispatch({ kind: 'start' })
   }
@@ -253,10 +258,10 @@ export class VolunteerSession {
 
   #leave(): void {
     this.#server.tell('leave', {})
+    if (this.#exchange !== undefined) this.#bytesBefore = bytesOf(this.#exchange)
     this.#exchange?.close()
     this.#exchange = undefined
     this.#policies = undefined
-    this.#engineKind = null
     clearTimeout(this.#timer)
   }
 
@@ -270,14 +275,17 @@ export class VolunteerSession {
       detail: shown === null ? null : this.#detail,
       engine: this.#engineKind,
       version: this.#state.ready.includes(this.#state.newest) ? this.#state.newest : (this.#state.ready.at(-1) ?? null),
-      bytesFromOrigin: this.#exchange?.bytesFromOrigin ?? 0,
-      bytesFromPeers: this.#exchange?.bytesFromPeers ?? 0,
+      ...(this.#exchange === undefined ? this.#bytesBefore : bytesOf(this.#exchange)),
       links: this.#exchange?.openLinks ?? 0,
       ...this.#contribution.snapshot()
     }
     this.#cell.update({ volunteer })
     if (this.#state.joined) this.#status.report(volunteer)
   }
+}
+
+function bytesOf({ bytesFromOrigin, bytesFromPeers }: ChunkExchange): Pick<VolunteerSnapshot, 'bytesFromOrigin' | 'bytesFromPeers'> {
+  return { bytesFromOrigin, bytesFromPeers }
 }
 
 function randomHex(bytes: number): string {

@@ -68,6 +68,12 @@ export const messages = {
     chunks_unreachable: { headline: 'Download interrupted', explanation: 'Part of the model is not to be had at the moment, from tabs or server. Trying again by itself.' }
   } satisfies Record<VolunteerReason, { headline: string; explanation: string }>,
 
+  /** Said to a tab that waits for work, where the run has none any more. */
+  runOver: {
+    finished: { headline: 'Run finished', explanation: 'This run has learnt what it set out to learn. Thank you! Your tab computes nothing now, and would help the next run.' },
+    stopped: { headline: 'Run stopped', explanation: 'The trainer of this run was stopped. Your tab computes nothing now, and goes on by itself if the run does.' }
+  },
+
   download: {
     label: 'Download of the model',
     progress: (done: string, total: string) => `${done} of ${total}`
@@ -107,11 +113,12 @@ export const messages = {
     none: 'Its numbers appear here once a run is open.',
     waiting: 'The first numbers arrive when the trainer reports.',
     tabs: (n: number) => (n === 1 ? '1 tab' : `${n} tabs`),
+    noTabs: 'No tab is in this run yet.',
     tabsSentence: (n: number, generating: number) => `${n === 1 ? '1 tab is' : `${n} tabs are`} in this run, ${generating} generating now.`,
     flockYours: 'Yours is the amber one.',
     success: 'Solves of unseen tasks',
-    successNow: (latest: string, before: string) => `${latest}, from ${before} at the start`,
-    successBefore: (before: string) => `${before} at the start; next measurement to come`,
+    successNow: (before: string, latest: string) => `${before} → ${latest}`,
+    successBefore: (before: string) => `${before} at the start`,
     successUnknown: 'not measured yet',
     successSentence: (from: string, to: string, points: number) => `Held-out success went from ${from} to ${to} over ${points} measurements.`,
     updates: 'Learner updates',

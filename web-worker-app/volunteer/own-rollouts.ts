@@ -33,9 +33,11 @@ function verdictOf({ outcome, reward, rejection }: OwnRollout): string {
   }
 }
 
+/** Those that can be read come first. */
 export function ownRolloutViews(rollouts: readonly OwnRollout[], feed: RunFeed | undefined): OwnRolloutView[] {
   const texts = new Map(feed?.latestRollouts.map(shown => [shown.id, shown]))
-  return rollouts.slice(0, OWN_ROLLOUTS_ON_PAGE).map(rollout => {
+  const readable = rollouts.toSorted((a, b) => Number(texts.has(b.id)) - Number(texts.has(a.id)))
+  return readable.slice(0, OWN_ROLLOUTS_ON_PAGE).map(rollout => {
     const shown = texts.get(rollout.id)
     return {
       id: rollout.id,

@@ -42,13 +42,13 @@ export function SwarmPicture({ view, contributing }: { readonly view: VolunteerV
         {messages.run.title}
       </h2>
       {connectionLost && <p className="notice">{messages.connectionLost}</p>}
-      <Flock tabs={run === null ? 0 : run.tabs} contributing={contributing} />
+      {run !== null && run.tabs > 0 && <Flock tabs={run.tabs} contributing={contributing} />}
       {run === null ? (
         <p className="muted">{view.runMissing}</p>
       ) : (
         <>
           <p>
-            {run.tabsSentence} {contributing && messages.run.flockYours}
+            {run.tabsSentence} {contributing && run.tabs > 0 && messages.run.flockYours}
           </p>
           {run.curve.length > 0 && <Curve run={run} />}
           <dl className="rows">

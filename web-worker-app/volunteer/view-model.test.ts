@@ -66,6 +66,20 @@ test('a reason speaks instead of its state, with its detail', () => {
   expect(status).toMatchObject({ headline: messages.reason.self_test_failed.headline, detail: 'wasm: 0.03 off', mood: 'failed' })
 })
 
+test.each(['finished', 'stopped'] as const)('a tab that waits is told that the run has %s, and not to expect prompts', phase => {
+  const over = { ...run, feed: { ...sampleFeed, phase } }
+  const words = (reason: VolunteerReason, state: PeerState = 'waiting') => volunteerView(sampleSnapshot(over, { state, reason }), device).status
+  expect(words('no_work')).toMatchObject({ headline: messages.runOver[phase].headline, mood: 'idle' })
+  expect(words('no_run')).toMatchObject({ headline: messages.runOver[phase].headline })
+  expect(words('offline')).toMatchObject({ headline: messages.reason.offline.headline, mood: 'waiting' })
+  expect(words('user_paused', 'paused')).toMatchObject({ headline: messages.reason.user_paused.headline })
+})
+
+test('a run without tabs is not drawn as a flock of none', () => {
+  const { run: picture } = volunteerView(sampleSnapshot({ ...run, feed: { ...sampleFeed, peers: [] } }), device)
+  expect(picture).toMatchObject({ tabs: 0, tabsSentence: messages.run.noTabs })
+})
+
 test('pause while working, resume while paused', () => {
   expect(controls('generating')).toEqual(['pause', 'stop'])
   expect(controls('paused')).toEqual(['resume', 'stop'])
@@ -82,11 +96,8 @@ test('what the tab has done stays visible after it was stopped', () => {
   const { contribution } = volunteerView(sampleSnapshot(run, work), device)
   expect(Object.fromEntries(contribution!.figures.map(({ id, value }) => [id, value]))).toEqual({
     tokens: '41,873',
-    rate: '0.0',
     accepted: '61',
     rejected: '2',
-    version: '58',
-    links: '0',
     engine: 'WASM'
   })
   expect(contribution).toMatchObject({ fromOrigin: '1.0 MB from the server', fromPeers: '3.0 MB from other tabs', peerShare: 0.75 })
@@ -105,15 +116,15 @@ test('own rollouts carry their text where the feed has it, and every rejection i
     device
   )
   expect(ownRollouts).toHaveLength(OWN_ROLLOUTS_ON_PAGE)
-  expect(ownRollouts[0]).toMatchObject({ text: null, name: 'Rollout 41/0, 4 tokens', verdict: messages.own.sent })
-  expect(ownRollouts[1]).toMatchObject({ text: { prompt: '12+35=', completion: '47' }, verdict: 'Your answer passed every check. Reward 0.25.' })
+  expect(ownRollouts[1]).toMatchObject({ text: null, name: 'Rollout 41/0, 4 tokens', verdict: messages.own.sent })
+  expect(ownRollouts[0]).toMatchObject({ text: { prompt: '12+35=', completion: '47' }, verdict: 'Your answer passed every check. Reward 0.25.' })
   for (const { verdict } of ownRollouts.slice(2)) expect(verdict).not.toMatch(/_/)
 })
 
 test('the picture of the run is that of the feed', () => {
   const { run: picture } = volunteerView(sampleSnapshot(run), device)
   expect(picture).toMatchObject({ tabs: 2, generating: 1, tabsSentence: '2 tabs are in this run, 1 generating now.', progress: 0.25 })
-  expect(Object.fromEntries(picture!.figures.map(({ id, value }) => [id, value]))).toEqual({ success: '55 %, from 41 % at the start', updates: '3 of 12', accepted: '872', rate: '625 tokens' })
+  expect(Object.fromEntries(picture!.figures.map(({ id, value }) => [id, value]))).toEqual({ success: '41 % → 55 %', updates: '3 of 12', accepted: '872', rate: '625 tokens' })
   expect(picture!.curve.map(point => [point.version, point.success])).toEqual([
     [0, 0.412],
     [2, 0.55]

@@ -103,10 +103,17 @@ function moodOf({ state, reason }: VolunteerSnapshot): Mood {
   return state === 'stopped' || state === 'paused' ? 'idle' : 'busy'
 }
 
-function statusView(volunteer: VolunteerSnapshot): StatusView {
-  const { state, reason, detail } = volunteer
-  const words = reason === null ? messages.state[state] : messages.reason[reason]
-  return { state, reason, mood: moodOf(volunteer), headline: words.headline, explanation: words.explanation, detail }
+/** null while more work may come at any moment, or something else is to be said. */
+function runOver({ volunteer, feed }: SessionSnapshot): { readonly headline: string; readonly explanation: string } | null {
+  if (volunteer.state !== 'waiting' || volunteer.reason === 'offline') return null
+  return feed?.phase === 'finished' || feed?.phase === 'stopped' ? messages.runOver[feed.phase] : null
+}
+
+function statusView(snapshot: SessionSnapshot): StatusView {
+  const { state, reason, detail } = snapshot.volunteer
+  const over = runOver(snapshot)
+  const words = over ?? (reason === null ? messages.state[state] : messages.reason[reason])
+  return { state, reason, mood: over === null ? moodOf(snapshot.volunteer) : 'idle', headline: words.headline, explanation: words.explanation, detail }
 }
 
 function startLabel(reason: VolunteerReason | null): string {
@@ -156,19 +163,23 @@ function firstDownload({ volunteer, description }: SessionSnapshot): VolunteerVi
 }
 
 function contributionView(volunteer: VolunteerSnapshot): ContributionView | null {
-  if (volunteer.state === 'stopped' && volunteer.tokens === 0) return null
+  const stopped = volunteer.state === 'stopped'
+  if (stopped && volunteer.tokens === 0) return null
   const { figures, sources } = messages
   const bytes = volunteer.bytesFromOrigin + volunteer.bytesFromPeers
+  const done: Figure[] = [
+    { id: 'tokens', label: figures.tokens, value: formatInteger(volunteer.tokens) },
+    { id: 'accepted', label: figures.accepted, value: formatInteger(volunteer.accepted) },
+    { id: 'rejected', label: figures.rejected, value: formatInteger(volunteer.rejected) }
+  ]
+  const now: Figure[] = [
+    { id: 'rate', label: figures.rate, value: formatRate(volunteer.tokensPerSecond) },
+    { id: 'version', label: figures.version, value: volunteer.version === null ? NOT_YET : formatInteger(volunteer.version) },
+    { id: 'links', label: figures.links, value: formatInteger(volunteer.links) }
+  ]
+  const engine: Figure = { id: 'engine', label: figures.engine, value: volunteer.engine === null ? NOT_YET : runMessages.engine[volunteer.engine] }
   return {
-    figures: [
-      { id: 'tokens', label: figures.tokens, value: formatInteger(volunteer.tokens) },
-      { id: 'rate', label: figures.rate, value: formatRate(volunteer.tokensPerSecond) },
-      { id: 'accepted', label: figures.accepted, value: formatInteger(volunteer.accepted) },
-      { id: 'rejected', label: figures.rejected, value: formatInteger(volunteer.rejected) },
-      { id: 'version', label: figures.version, value: volunteer.version === null ? NOT_YET : formatInteger(volunteer.version) },
-      { id: 'links', label: figures.links, value: formatInteger(volunteer.links) },
-      { id: 'engine', label: figures.engine, value: volunteer.engine === null ? NOT_YET : runMessages.engine[volunteer.engine] }
-    ],
+    figures: [...done, engine, ...(stopped ? [] : now)],
     fromOrigin: sources.origin(formatBytes(volunteer.bytesFromOrigin)),
     fromPeers: sources.peers(formatBytes(volunteer.bytesFromPeers)),
     peerShare: bytes === 0 ? 0 : volunteer.bytesFromPeers / bytes
@@ -177,7 +188,7 @@ function contributionView(volunteer: VolunteerSnapshot): ContributionView | null
 
 function successText(feed: RunFeed): string {
   const { before, latest } = successSoFar(feed)
-  if (latest !== null) return messages.run.successNow(formatPercent(latest.success), before === null ? NOT_YET : formatPercent(before.success))
+  if (latest !== null) return messages.run.successNow(before === null ? NOT_YET : formatPercent(before.success), formatPercent(latest.success))
   return before === null ? messages.run.successUnknown : messages.run.successBefore(formatPercent(before.success))
 }
 
@@ -189,7 +200,7 @@ function runPicture(feed: RunFeed): RunPicture {
   return {
     tabs: feed.peers.length,
     generating,
-    tabsSentence: run.tabsSentence(feed.peers.length, generating),
+    tabsSentence: feed.peers.length === 0 ? run.noTabs : run.tabsSentence(feed.peers.length, generating),
     figures: [
       { id: 'success', label: run.success, value: successText(feed) },
       { id: 'accepted', label: run.accepted, value: formatInteger(feed.report.rollouts.accepted) },
@@ -204,7 +215,7 @@ function runPicture(feed: RunFeed): RunPicture {
 
 export function volunteerView(snapshot: SessionSnapshot, device: Device): VolunteerView {
   const { connection, description, feed, volunteer } = snapshot
-  const status = statusView(volunteer)
+  const status = statusView(snapshot)
   const stopped = volunteer.state === 'stopped'
   return {
     documentTitle: messages.documentTitle(status.headline),
