@@ -110,6 +110,14 @@ test.describe('volunteer page', () => {
     expect(trainer.joined).toEqual([])
   })
 
+  test('an address with a wrong parameter is answered in words', async ({ page }) => {
+    await page.goto(`${origin}/?engine=cuda`)
+    await expect(page.getByRole('alert')).toHaveText('The page’s address: engine must be ("webgpu" | "wasm")')
+    expect(await accessibilityFaults(page)).toEqual([])
+    await page.getByRole('link').click()
+    await expect(page.locator('.connection')).toHaveAttribute('data-connection', 'online')
+  })
+
   test('starts and stops when it is told to', async ({ page }) => {
     await openRun()
     await page.goto(origin)
@@ -129,6 +137,16 @@ test.describe('volunteer page', () => {
     await expect(status(page)).toHaveAttribute('data-reason', 'user_stopped')
     await expect(page.getByRole('heading', { name: 'Before you start' })).toBeVisible()
     await expect(page.getByRole('button', { name: 'Start again' })).toBeEnabled()
+  })
+
+  test('a tab that waits is told that the run is over', async ({ page }) => {
+    await openRun()
+    await page.goto(origin)
+    await page.getByRole('button', { name: 'Start helping' }).click()
+    await expect(status(page)).toHaveAttribute('data-state', 'waiting', { timeout: 60_000 })
+    await expect(status(page)).toContainText('Ready')
+    trainer.sendFeed({ ...oneUpdateLater(sampleFeed), phase: 'finished' })
+    await expect(status(page)).toContainText('Run finished')
   })
 
   test('waits for a run, and offers to help as soon as one opens', async ({ page }) => {

@@ -1,4 +1,4 @@
-import { decode, v } from '#shared/protocol/schema.ts'
+import { decode, describeMalformed, v } from '#shared/protocol/schema.ts'
 import { ENGINE_KINDS } from '#shared/protocol/peer-status.ts'
 import { runId } from '#shared/protocol/identifiers.ts'
 import type { EnginePreferences } from '../worker/rollout-worker-api.ts'
@@ -22,11 +22,11 @@ const query = v.object({
 
 /**
  * Reads the address of the page: `?autostart=1&run=ID&engine=wasm&threads=2&allowSoftwareAdapter=1`.
- * @throws {RangeError} one line: which parameter must be what
+ * @returns text, one line, where the address is wrong: which parameter must be what
  */
-export function readPageOptions(search: string): PageOptions {
+export function readPageOptions(search: string): PageOptions | string {
   const decoded = decode(query, Object.fromEntries(new URLSearchParams(search)))
-  if (decoded.kind === 'malformed') throw new RangeError(`the page's address: ${decoded.path} must be ${decoded.expected}`)
+  if (decoded.kind === 'malformed') return describeMalformed('The page’s address', decoded)
   const { autostart, run, engine, allowSoftwareAdapter, threads } = decoded.value
   return {
     autostart: autostart === '1',
