@@ -63,6 +63,13 @@ function valueAxis(scale: 'left' | 'right', style: NumberStyle, palette: Palette
   }
 }
 
+/** uPlot would stretch a single value to a hundred. */
+export function horizontalRange(x: ArrayLike<number>, kind: ChartModel['kind']): [number, number] {
+  const [first, last] = [x[0] ?? 0, x[x.length - 1] ?? 0]
+  if (kind === 'bars') return [first - 0.5, last + 0.5]
+  return [first, Math.max(last, first + 1)]
+}
+
 /** Called with the index of the point under the cursor, or null. */
 export type PointedAt = (index: number | null) => void
 
@@ -78,7 +85,7 @@ export function plotOptions(model: ChartModel, width: number, palette: Palette, 
     // Charts over updates share their cursor, so that one moment is read across all of them.
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, ...(bars ? {} : { sync: { key: 'update' } }) },
     scales: {
-      x: { time: false, range: bars ? (_plot, min, max) => [min - 0.5, max + 0.5] : (_plot, min, max) => (min === max ? [min - 1, max + 1] : [min, max]) },
+      x: { time: false, range: plot => horizontalRange(plot.data[0], model.kind) },
       left: { range: range === null ? { min: { pad: 0.1, soft: 0, mode: 2 }, max: { pad: 0.1, soft: 0, mode: 2 } } : [range[0], range[1]] },
       ...(second === undefined ? {} : { right: { range: { min: { pad: 0.1, soft: 0, mode: 2 }, max: { pad: 0.1, soft: 0, mode: 2 } } } })
     },
