@@ -131,6 +131,21 @@ describe('the swarm', () => {
     expect(await client().hear('run_feed')).toEqual(emptyFeed(5))
   })
 
+  test('a run whose trainer does not return is forgotten, chunks and all, and its tabs are told', async () => {
+    await server.close()
+    server = await start({ forgetRunsAfterMs: 20 })
+    const trainer = await openedTrainer()
+    expect(await trainer.ask('policy_published', { manifest: first.manifest })).toMatchObject({ kind: 'chunks_missing' })
+    const ada = client()
+    await joinAs(ada, 1)
+    trainer.socket.disconnect()
+    expect(await ada.hear('refused')).toMatchObject({ code: 'unknown_run' })
+    expect(await chunkStatus(0)).toBe(404)
+    const [[hash, bytes]] = [...first.chunks] as [[string, Uint8Array<ArrayBuffer>]]
+    expect(await refusal(putChunk(server.url, hash, bytes))).toEqual([409, 'unknown_chunk'])
+    expect(await ada.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(1), secret: secretOf(peerName(1)) })).toMatchObject({ code: 'unknown_run' })
+  })
+
   test('after a restart everybody says it again and goes on', async () => {
     const trainer = await openedTrainer()
     const ada = client()

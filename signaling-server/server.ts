@@ -19,6 +19,8 @@ export interface SignalingServerOptions {
   readonly trainerToken: string
   readonly iceServers?: Welcome['iceServers']
   readonly originBytesPerRun?: number
+  /** Default: twelve hours, so that the dashboard still shows in the morning what a run of the night came to. */
+  readonly forgetRunsAfterMs?: number
   readonly verdictsWithinMs?: number
   readonly messageRate?: Rate
   readonly log?: Logger
@@ -45,6 +47,7 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
       trainerToken: options.trainerToken,
       iceServers: options.iceServers ?? [],
       originBytesPerRun: options.originBytesPerRun ?? LIMITS.originBytesPerRun,
+      forgetRunsAfterMs: options.forgetRunsAfterMs ?? 12 * 3_600_000,
       verdictsWithinMs: options.verdictsWithinMs ?? 120_000,
       messageRate: options.messageRate ?? { perSecond: 50, burst: 400 }
     },

@@ -9,17 +9,37 @@ import { chunksOf, manifestHash } from './manifest.ts'
 import { stepSwarmDirectory, type DirectoryInput } from './swarm-directory.ts'
 import { createSwarmDirectory, type DirectoryEffect } from './swarm-state.ts'
 
+const FORGET_AFTER_MS = 60_000
+
 /** A directory, and pages and trainers that say one thing after the other. Connections are named as their peers unless told otherwise. */
 function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
-  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun })
-  const step = (input: DirectoryInput): DirectoryEffect[] => stepSwarmDirectory(directory, input)
+  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun, forgetRunsAfterMs: FORGET_AFTER_MS })
+  let now = 1000
+  let wakeAt: number | undefined
+  const step = (input: DirectoryInput): DirectoryEffect[] => {
+    const effects = stepSwarmDirectory(directory, input, { now })
+    for (const effect of effects) if (effect.kind === 'wake_at') wakeAt = effect.time
+    return effects
+  }
   const publish = (version: PublishedVersion, connection = 'trainer', missing: boolean = false): DirectoryEffect[] =>
     step({ kind: 'policy_published', connection, message: { manifest: version.manifest }, missing: missing ? chunksOf(version.manifest) : [] })
   return {
     directory,
     step,
     publish,
-    open({ connection = 'trainer', newest = 0, change = {} as Parameters<typeof describedRun>[0] } = {}): DirectoryEffect[] {
+    /** Time passes; wake-ups that were asked for are given. */
+    wait(ms: number): DirectoryEffect[] {
+      const until = now + ms
+      const effects: DirectoryEffect[] = []
+      while (wakeAt !== undefined && wakeAt <= until) {
+        now = wakeAt
+        wakeAt = undefined
+        effects.push(...step({ kind: 'wake' }))
+      }
+      now = until
+      return effects
+    },
+    open({ connection = 'trainer', newest = 0, change = {} }: { connection?: string; newest?: number; change?: Parameters<typeof describedRun>[0] } = {}): DirectoryEffect[] {
       step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' } })
       return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change), newest } })
     },
@@ -200,6 +220,71 @@ describe('publishing', () => {
   })
 })
 
+describe('a run whose trainer does not return', () => {
+  test('is forgotten with its chunks after its time, and its peers are told that it is unknown', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (const index of [1, 2]) testbed.join(index)
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    expect(testbed.wait(FORGET_AFTER_MS - 1)).toEqual([])
+    expect(answers(testbed.join(3))).toMatchObject([{ kind: 'welcome' }])
+    const forgetting = testbed.wait(1)
+    expect(told(forgetting, 'refused')).toMatchObject([1, 2, 3].map(index => [peerName(index), { code: 'unknown_run' }]))
+    expect(forgetting).toContainEqual({ kind: 'forget_chunks', run: RUN })
+    expect(testbed.directory.runs.size).toBe(0)
+    expect(testbed.step({ kind: 'peer_status', connection: peerName(1), message: WAITING })).toMatchObject([{ refusal: { code: 'not_joined' } }])
+    expect(answers(testbed.join(1))).toMatchObject([{ code: 'unknown_run' }])
+    testbed.open()
+    expect(told(testbed.publish(base), 'run_described').map(([to]) => to)).toEqual([1, 2, 3].map(peerName))
+    expect(answers(testbed.join(1))).toMatchObject([{ kind: 'welcome' }])
+  })
+
+  test('is kept when the trainer comes back in time, and has all its time again when it leaves once more', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    testbed.wait(FORGET_AFTER_MS - 1)
+    testbed.open()
+    expect(testbed.wait(10 * FORGET_AFTER_MS)).toEqual([])
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    testbed.wait(FORGET_AFTER_MS - 1)
+    expect(testbed.directory.runs.has(RUN)).toBe(true)
+    testbed.wait(1)
+    expect(testbed.directory.runs.has(RUN)).toBe(false)
+  })
+
+  test('gives way to the newest of the others, which pages that watch no run in particular are shown', () => {
+    const testbed = createTestbed()
+    const other = publishedVersion(0, { run: 'other' })
+    testbed.open({ connection: 'other trainer', change: { run: 'other' } })
+    testbed.publish(other, 'other trainer')
+    testbed.step({ kind: 'run_feed', connection: 'other trainer', message: { run: 'other', feed: emptyFeed(4) } })
+    testbed.open()
+    testbed.publish(base)
+    testbed.connect('page')
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    const effects = testbed.wait(FORGET_AFTER_MS)
+    expect(told(effects, 'run_described')).toEqual([['page', describedRun({ run: 'other' })]])
+    expect(told(effects, 'run_feed')).toEqual([['page', emptyFeed(4)]])
+    expect([...testbed.directory.runs.keys()]).toEqual(['other'])
+  })
+
+  test('leaves first, and is forgotten first, when several are left alone', () => {
+    const testbed = createTestbed()
+    testbed.open({ connection: 'other trainer', change: { run: 'other' } })
+    testbed.open()
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    testbed.wait(10)
+    testbed.step({ kind: 'disconnected', connection: 'other trainer' })
+    testbed.wait(FORGET_AFTER_MS - 10)
+    expect([...testbed.directory.runs.keys()]).toEqual(['other'])
+    testbed.wait(10)
+    expect(testbed.directory.runs.size).toBe(0)
+  })
+})
+
 test('leases reach their peer, submissions their trainer, feeds everybody who watches the run', () => {
   const testbed = createTestbed()
   testbed.open()
@@ -222,7 +307,7 @@ test('leases reach their peer, submissions their trainer, feeds everybody who wa
 })
 
 const action = fc.oneof(
-  fc.record({ do: fc.constantFrom('join', 'disconnect', 'leave', 'hold', 'lose', 'lose', 'publish', 'reopen', 'wish'), who: fc.nat(4), whom: fc.nat(4) }),
+  fc.record({ do: fc.constantFrom('join', 'disconnect', 'leave', 'hold', 'lose', 'lose', 'publish', 'reopen', 'wish', 'forget'), who: fc.nat(4), whom: fc.nat(4) }),
   fc.record({ do: fc.constant('join'), who: fc.nat(15), whom: fc.nat(15) })
 )
 
@@ -244,6 +329,12 @@ test('whatever happens, links are symmetric, within bounds and among those prese
         if (what === 'wish') effects = testbed.step({ kind: 'work_wanted', connection, message: { run: RUN, version: 0, rollouts: whom } })
         if (what === 'publish') effects = testbed.publish(publishedVersion(++version, { floats: 4 }))
         if (what === 'reopen') effects = testbed.open()
+        if (what === 'forget') {
+          testbed.step({ kind: 'disconnected', connection: 'trainer' })
+          testbed.wait(FORGET_AFTER_MS)
+          testbed.open()
+          testbed.publish(base)
+        }
         expect(answers(effects)).toHaveLength(what === 'join' || what === 'publish' || what === 'reopen' ? 1 : 0)
         const { peers } = testbed.directory.runs.get(RUN)!
         const unsound = [...peers.values()].filter(
@@ -253,6 +344,7 @@ test('whatever happens, links are symmetric, within bounds and among those prese
             [...peer.links].some(linked => peers.get(linked)?.links.has(peer.id) !== true)
         )
         expect(unsound).toEqual([])
+        expect([...testbed.directory.connections.values()].filter(({ peer }) => peer !== undefined && peers.get(peer.id) !== peer)).toEqual([])
         expect(effects.filter(effect => effect.kind === 'tell' && !testbed.directory.connections.has(effect.to))).toEqual([])
       }
     }),

@@ -10,11 +10,12 @@ import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
 import type { RunFeed } from '../protocol/run-feed.ts'
 import type { LeaseGrant, RunOpened } from '../protocol/trainer-messages.ts'
 import type { JoinRequest, LinkLost, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
+import { forgetAbandonedRuns, wakeToForget } from './abandoned-runs.ts'
 import { join, leave, loseLink, passSignal } from './swarm-membership.ts'
 import { openRun, publishPolicy } from './swarm-publication.ts'
-import { describeRun, newestRun, watchersOf, type ConnectionId, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
+import { newestRun, showRun, watchersOf, type ConnectionId, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
-export type DirectoryInput = { readonly connection: ConnectionId } & (
+type ConnectionInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'connected'; readonly handshake: Handshake }
   | { readonly kind: 'disconnected' }
   // Pages.
@@ -34,14 +35,21 @@ export type DirectoryInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'run_feed'; readonly message: { readonly run: string; readonly feed: RunFeed } }
 )
 
-export function stepSwarmDirectory(directory: SwarmDirectory, input: DirectoryInput): DirectoryEffect[] {
+export type DirectoryInput =
+  | ConnectionInput
+  /** Asked for by `wake_at`. */
+  | { readonly kind: 'wake' }
+
+/** @param now milliseconds on a clock that never goes back */
+export function stepSwarmDirectory(directory: SwarmDirectory, input: DirectoryInput, { now }: { readonly now: number }): DirectoryEffect[] {
+  if (input.kind === 'wake') return forgetAbandonedRuns(directory, now)
   if (input.kind === 'connected') return connect(directory, input.connection, input.handshake)
   const connection = directory.connections.get(input.connection)
   // What a replaced socket had still on its way.
   if (connection === undefined) return []
   switch (input.kind) {
     case 'disconnected':
-      return disconnect(directory, connection)
+      return disconnect(directory, connection, now)
     case 'join':
       return join(directory, connection, input.message)
     case 'leave':
@@ -90,16 +98,18 @@ function connect(directory: SwarmDirectory, id: ConnectionId, handshake: Handsha
   const watching = handshake.role === 'observer' ? handshake.run : undefined
   directory.connections.set(id, { id, role: handshake.role, watching, peer: undefined })
   const run = directory.runs.get(watching ?? newestRun(directory) ?? '')
-  if (run === undefined || handshake.role === 'trainer') return []
-  const effects = describeRun(run, [id])
-  if (run.feed !== undefined) effects.push({ kind: 'tell', to: id, event: 'run_feed', payload: run.feed })
-  return effects
+  return run === undefined || handshake.role === 'trainer' ? [] : showRun(run, [id])
 }
 
-function disconnect(directory: SwarmDirectory, connection: DirectoryConnection): DirectoryEffect[] {
+function disconnect(directory: SwarmDirectory, connection: DirectoryConnection, now: number): DirectoryEffect[] {
   const effects = leave(directory, connection)
   directory.connections.delete(connection.id)
-  for (const run of directory.runs.values()) if (run.trainer === connection.id) run.trainer = undefined
+  for (const run of directory.runs.values()) {
+    if (run.trainer !== connection.id) continue
+    run.trainer = undefined
+    run.abandonedAt = now
+    effects.push(...wakeToForget(directory))
+  }
   return effects
 }
 

@@ -18,7 +18,7 @@ export function openRun(directory: SwarmDirectory, connection: DirectoryConnecti
   if (known !== undefined && known.description.publicKey !== description.publicKey) {
     return [answer(refuse('run_taken', `run ${description.run} is open here with another key: choose another run id`))]
   }
-  const run: SwarmRun = known ?? { description, trainer: undefined, opensAt: undefined, policies: new Map(), peers: new Map(), secrets: new Map(), feed: undefined }
+  const run: SwarmRun = known ?? { description, trainer: undefined, abandonedAt: undefined, opensAt: undefined, policies: new Map(), peers: new Map(), secrets: new Map(), feed: undefined }
   directory.runs.set(description.run, run)
   run.description = description
   if (run.trainer !== connection.id) {
@@ -26,6 +26,7 @@ export function openRun(directory: SwarmDirectory, connection: DirectoryConnecti
     for (const version of run.policies.keys()) if (version > newest) run.policies.delete(version)
   }
   run.trainer = connection.id
+  run.abandonedAt = undefined
   const effects = [answer({ kind: 'run_open' }), ...describeRun(run, watchersOf(directory, description.run))]
   for (const peer of run.peers.values()) {
     const ofPeer = { run: peer.run, peer: peer.id }

@@ -31,6 +31,10 @@ export type DirectoryEffect =
   | { readonly kind: 'expect_chunks'; readonly run: RunId; readonly chunks: readonly ChunkReference[] }
   /** The origin shall keep these for the run, and nothing else. */
   | { readonly kind: 'retain_chunks'; readonly run: RunId; readonly chunks: readonly ChunkReference[] }
+  /** The origin shall keep and accept nothing for the run any more. */
+  | { readonly kind: 'forget_chunks'; readonly run: RunId }
+  /** Give the input `wake` then. Replaces the former wish. */
+  | { readonly kind: 'wake_at'; readonly time: number }
   | { readonly kind: 'close'; readonly connection: ConnectionId }
 
 export interface DirectoryConnection {
@@ -64,6 +68,8 @@ export interface AnnouncedPolicy {
 export interface SwarmRun {
   description: RunDescription
   trainer: ConnectionId | undefined
+  /** When the trainer left, in milliseconds; undefined while it is here. */
+  abandonedAt: number | undefined
   /** The version at which a trainer opened the run, until it has published that one: it may have gone back to an older checkpoint. */
   opensAt: PolicyVersion | undefined
   readonly policies: Map<PolicyVersion, AnnouncedPolicy>
@@ -77,6 +83,8 @@ export interface SwarmRun {
 export interface DirectoryOptions {
   readonly iceServers: Welcome['iceServers']
   readonly originBytesPerRun: number
+  /** A run whose trainer has been away for so long is forgotten, in milliseconds. */
+  readonly forgetRunsAfterMs: number
 }
 
 export interface SwarmDirectory {
@@ -104,6 +112,13 @@ export function watchersOf(directory: SwarmDirectory, name: RunId): ConnectionId
   return [...directory.connections.values()]
     .filter(({ role, peer, watching }) => role !== 'trainer' && (peer?.run ?? watching ?? newest) === name)
     .map(connection => connection.id)
+}
+
+/** The run as pages see it that have just come to watch it. */
+export function showRun(run: SwarmRun, watchers: readonly ConnectionId[]): DirectoryEffect[] {
+  const effects = describeRun(run, watchers)
+  if (run.feed !== undefined) for (const to of watchers) effects.push({ kind: 'tell', to, event: 'run_feed', payload: run.feed })
+  return effects
 }
 
 /** Once the base is published, a page can say what it would cost to join, and join. */

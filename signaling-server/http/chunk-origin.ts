@@ -7,7 +7,7 @@ import type { ChunkReference } from '#shared/protocol/manifest.ts'
  */
 export class ChunkOrigin {
   readonly #chunks = new Map<ContentHash, Buffer>()
-  readonly #expected = new Map<ContentHash, ChunkReference>()
+  readonly #expected = new Map<ContentHash, { readonly run: RunId; readonly chunk: ChunkReference }>()
   readonly #retained = new Map<RunId, readonly ChunkReference[]>()
 
   get(hash: ContentHash): Buffer | undefined {
@@ -19,12 +19,12 @@ export class ChunkOrigin {
   }
 
   /** From now on these may be put. */
-  expect(chunks: readonly ChunkReference[]): void {
-    for (const chunk of chunks) this.#expected.set(chunk.hash, chunk)
+  expect(run: RunId, chunks: readonly ChunkReference[]): void {
+    for (const chunk of chunks) this.#expected.set(chunk.hash, { run, chunk })
   }
 
   expected(hash: ContentHash): ChunkReference | undefined {
-    return this.#expected.get(hash)
+    return this.#expected.get(hash)?.chunk
   }
 
   /** The caller has checked the bytes against the hash. */
@@ -36,6 +36,17 @@ export class ChunkOrigin {
   /** Keeps these for the run, and what other runs keep or still expect; drops the rest. */
   retain(run: RunId, chunks: readonly ChunkReference[]): void {
     this.#retained.set(run, chunks)
+    this.#dropUnwanted()
+  }
+
+  /** The run has ended: what nobody else keeps is dropped, and nothing is accepted for it. */
+  forget(run: RunId): void {
+    this.#retained.delete(run)
+    for (const [hash, expected] of this.#expected) if (expected.run === run) this.#expected.delete(hash)
+    this.#dropUnwanted()
+  }
+
+  #dropUnwanted(): void {
     const wanted = new Set([...this.#retained.values()].flat().map(chunk => chunk.hash))
     for (const hash of this.#chunks.keys()) if (!wanted.has(hash)) this.#chunks.delete(hash)
   }

@@ -100,11 +100,13 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
   const missingChunks = (message: unknown, event: string): object =>
     event === 'policy_published' ? { missing: origin.missing(chunksOf((message as { manifest: Parameters<typeof chunksOf>[0] }).manifest)) } : {}
 
-  const decide = (input: DirectoryInput, sender: Socket, acknowledge?: Acknowledge): void => {
-    for (const effect of stepSwarmDirectory(directory, input)) carryOut(effect, sender, acknowledge)
+  let timer: NodeJS.Timeout | undefined
+
+  const decide = (input: DirectoryInput, sender?: Socket, acknowledge?: Acknowledge): void => {
+    for (const effect of stepSwarmDirectory(directory, input, { now: performance.now() })) carryOut(effect, sender, acknowledge)
   }
 
-  const carryOut = (effect: DirectoryEffect, sender: Socket, acknowledge: Acknowledge | undefined): void => {
+  const carryOut = (effect: DirectoryEffect, sender: Socket | undefined, acknowledge: Acknowledge | undefined): void => {
     switch (effect.kind) {
       case 'tell': {
         if (effect.event === 'policy_announced') metrics.announcements.inc({ supply: effect.payload.suppliers.length === 0 ? 'origin' : 'peers' })
@@ -128,10 +130,18 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
         })
         return
       case 'expect_chunks':
-        origin.expect(effect.chunks)
+        origin.expect(effect.run, effect.chunks)
         return
       case 'retain_chunks':
         origin.retain(effect.run, effect.chunks)
+        return
+      case 'forget_chunks':
+        log.info({ event: 'run_forgotten', run: effect.run })
+        origin.forget(effect.run)
+        return
+      case 'wake_at':
+        clearTimeout(timer)
+        timer = setTimeout(() => decide({ kind: 'wake' }), Math.max(0, effect.time - performance.now()))
         return
       case 'close':
         io.sockets.sockets.get(effect.connection)?.disconnect(true)
@@ -155,10 +165,10 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     }
   }
 
-  const refuseSender = (socket: Socket, acknowledge: Acknowledge | undefined, refusal: Refusal): void => {
+  const refuseSender = (socket: Socket | undefined, acknowledge: Acknowledge | undefined, refusal: Refusal): void => {
     metrics.countRefusal(refusal.code)
-    log.debug({ event: 'refused', connection: socket.id, ...refusal })
-    if (acknowledge === undefined) socket.emit('refused', refusal)
+    log.debug({ event: 'refused', connection: socket?.id, ...refusal })
+    if (acknowledge === undefined) socket?.emit('refused', refusal)
     else acknowledge(refusal)
   }
 
@@ -171,6 +181,8 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     close: async () => {
       io.emit('bye', {})
       await io.close()
+      // The sockets that have just been closed were trainers', too.
+      clearTimeout(timer)
     }
   }
 }
