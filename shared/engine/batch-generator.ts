@@ -3,7 +3,8 @@
  * every step decodes one token for all live samples; samples enter and leave between steps. A prompt is prefilled once
  * for all samples that enter together.
  */
-import { argmax, logProb, sampleInverseCdf } from '../model/sampling.ts'
+import { chooseToken } from './choose-token.ts'
+import { SequenceRows } from './sequence-rows.ts'
 import type { KvCache, SliceEngine } from './slice-engine.ts'
 
 export interface SampleRequest {
@@ -53,17 +54,12 @@ interface Waiting {
   entered: number
 }
 
-/** WASM copies the whole cache in and out at every step, so there it grows in such steps with the longest live sequence. */
-const CAPACITY_STEP = 16
-
 export class BatchGenerator {
   readonly #engine: SliceEngine
   readonly #uniform: Uniform
   readonly #maxRows: number
   readonly #waiting: Waiting[] = []
-  /** Sequence i owns row i of the cache. */
-  readonly #live: Sequence[] = []
-  #cache: KvCache | undefined
+  readonly #rows: SequenceRows<Sequence>
   #finished: GeneratedSample[] = []
 
   constructor(options: BatchGeneratorOptions) {
@@ -71,6 +67,11 @@ export class BatchGenerator {
     this.#engine = options.engine
     this.#uniform = options.uniform
     this.#maxRows = options.maxRows
+    this.#rows = new SequenceRows(options.engine, options.maxRows)
+  }
+
+  get #live(): readonly Sequence[] {
+    return this.#rows.order
   }
 
   /** Samples that have been submitted and are not finished. */
@@ -95,7 +96,7 @@ export class BatchGenerator {
   async step(): Promise<GeneratedSample[]> {
     await this.#enter()
     if (this.#live.length > 0) await this.#decode()
-    if (this.#live.length === 0) this.#dropCache()
+    if (this.#live.length === 0) this.#rows.clear()
     const finished = this.#finished
     this.#finished = []
     return finished
@@ -104,9 +105,8 @@ export class BatchGenerator {
   /** Forgets every sample: for a change of the policy version or the end of a lease. Not while a step runs. */
   clear(): void {
     this.#waiting.length = 0
-    this.#live.length = 0
+    this.#rows.clear()
     this.#finished.length = 0
-    this.#dropCache()
   }
 
   async #enter(): Promise<void> {
@@ -125,12 +125,10 @@ export class BatchGenerator {
     const sequences = entering.map(({ request: { prompt, maxTokens }, samples }) =>
       samples.map((sample): Sequence => ({ sample, prompt, maxTokens, tokens: [], logProbs: [] }))
     )
-    const cache = this.#cacheFor([...this.#live, ...sequences.flat()])
+    this.#cacheFor([...this.#live, ...sequences.flat()])
     for (const [row, group] of sequences.entries()) {
       for (const sequence of group) {
-        if (this.#draw(sequence, logits[row]!)) continue
-        cache.copyRow(prefilled, row, this.#live.length)
-        this.#live.push(sequence)
+        if (!this.#draw(sequence, logits[row]!)) this.#rows.enter(sequence, prefilled, row)
       }
     }
     prefilled.release()
@@ -155,7 +153,7 @@ export class BatchGenerator {
     const logits = await this.#logits({ tokens, rows, steps: 1, lengths, logitRows: Int32Array.from({ length: rows }, (_, row) => row) }, cache)
     // From the last row down, so that the sequence that fills a hole has already been drawn.
     for (let row = rows - 1; row >= 0; row--) {
-      if (this.#draw(this.#live[row]!, logits[row]!)) this.#leave(row, cache)
+      if (this.#draw(this.#live[row]!, logits[row]!)) this.#rows.leave(row)
     }
   }
 
@@ -168,7 +166,7 @@ export class BatchGenerator {
   /** Adds the next token. @returns whether it was the last, in which case the sample is reported */
   #draw(sequence: Sequence, logits: Float32Array): boolean {
     const { sample, tokens, logProbs, maxTokens } = sequence
-    const next = choose(logits, sample.seed === undefined ? undefined : this.#uniform(sample.seed, tokens.length))
+    const next = chooseToken(logits, sample.seed === undefined ? undefined : this.#uniform(sample.seed, tokens.length))
     tokens.push(next.token)
     logProbs.push(next.logProb)
     const stopped = this.#engine.config.eosTokenIds.includes(next.token)
@@ -177,40 +175,11 @@ export class BatchGenerator {
     return true
   }
 
-  #leave(row: number, cache: KvCache): void {
-    const last = this.#live.pop()!
-    if (row === this.#live.length) return
-    this.#live[row] = last
-    cache.copyRow(cache, this.#live.length, row)
-  }
-
-  /** The cache, enlarged when the sequences need it; the live rows keep their content. */
   #cacheFor(sequences: readonly Sequence[]): KvCache {
-    const current = this.#cache
-    const needed = Math.max(...sequences.map(sequence => this.#tokensToHold(sequence)))
-    if (current !== undefined && needed <= current.capacity) return current
-    const capacity = Math.min(Math.ceil(needed / CAPACITY_STEP) * CAPACITY_STEP, this.#engine.config.contextLength)
-    const larger = this.#engine.createCache(this.#maxRows, capacity)
-    if (current !== undefined) {
-      for (const row of this.#live.keys()) larger.copyRow(current, row, row)
-      current.release()
-    }
-    this.#cache = larger
-    return larger
+    return this.#rows.cache(Math.max(...sequences.map(sequence => this.#tokensToHold(sequence))))
   }
 
   #tokensToHold({ prompt, tokens, maxTokens }: Sequence): number {
     return prompt.length + (this.#engine.kind === 'wasm' ? Math.max(1, tokens.length) : maxTokens)
   }
-
-  #dropCache(): void {
-    this.#cache?.release()
-    this.#cache = undefined
-  }
-}
-
-function choose(logits: Float32Array, u: number | undefined): { readonly token: number; readonly logProb: number } {
-  if (u !== undefined) return sampleInverseCdf(logits, u)
-  const token = argmax(logits)
-  return { token, logProb: logProb(logits, token) }
 }

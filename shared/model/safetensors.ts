@@ -3,6 +3,7 @@
  * Offsets cover the data completely: no holes, no overlaps. Values are little-endian, as every machine is that runs onnxruntime.
  */
 import { v } from '../protocol/schema.ts'
+import { halfToFloat } from './half-float.ts'
 import { ModelFileError } from './model-file-error.ts'
 import { elementCount, type Tensor, type Tensors } from './tensor.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
@@ -107,16 +108,6 @@ function toFloat32(raw: Uint8Array, type: StoredType): Float32Array<ArrayBuffer>
     for (let index = 0; index < count; index++) data[index] = halfToFloat(view.getUint16(2 * index, true))
   }
   return data
-}
-
-/** IEEE 754 binary16 → number. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 0x1f
-  const fraction = bits & 0x3ff
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
 /** Writes F32 tensors in name order, so equal tensors give equal bytes. The data starts 8-byte aligned. */

@@ -18,6 +18,9 @@ export const LIMITS = {
   rolloutsPerLease: 1_024,
   rolloutsPerSubmission: 256,
   promptsPerLease: 256,
+  /** Hidden states of a micro-batch's longest prefill that one work may carry. */
+  stageFrameBytes: 64 * 1024 * 1024,
+  rowsPerMicroBatch: 1_024,
   linksPerPeer: 12,
   peersPerRun: 10_000,
   pointsPerSeries: 4_096,

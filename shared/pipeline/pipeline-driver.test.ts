@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest'
+import { createPipelineDriver, pendingSequences, stepPipelineDriver, type DriverEffect, type PipelineDriver, type SequenceRequest } from './pipeline-driver.ts'
+import type { StageWork } from './stage-work.ts'
+
+const EOS = 2
+
+function request(key: string, { version = 0, maxTokens = 3, prompt = [1] } = {}): SequenceRequest {
+  return { key, prompt, maxTokens, seed: null, version }
+}
+
+function works(effects: readonly DriverEffect[]): StageWork[] {
+  return effects.flatMap(effect => (effect.kind === 'run' ? [effect.work] : []))
+}
+
+function rowsOf(work: StageWork): number {
+  return work.kind === 'prefill' ? work.entering.length : work.rows
+}
+
+/** The last stage draws the same token for every row. */
+function draw(driver: PipelineDriver, work: StageWork, token: number): DriverEffect[] {
+  const { microBatch, step, version } = work
+  const count = rowsOf(work)
+  return stepPipelineDriver(driver, { kind: 'drawn', drawn: { kind: 'drawn', microBatch, step, version, tokens: new Int32Array(count).fill(token), logProbs: new Float32Array(count) } })
+}
+
+describe('the pipeline driver', () => {
+  it('spreads what waits evenly over its micro-batches and prefills a shared prompt once', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 64 }, 3)
+    const started = works(stepPipelineDriver(driver, { kind: 'requested', requests: Array.from({ length: 12 }, (_, index) => request(String(index))) }))
+    expect(started.map(work => [work.kind, work.microBatch, rowsOf(work), work.tokens!.length])).toEqual([
+      ['prefill', 0, 4, 1],
+      ['prefill', 1, 4, 1],
+      ['prefill', 2, 4, 1]
+    ])
+  })
+
+  it('lets sequences enter at the next turn of a micro-batch, beside those that go on', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 4 }, 1)
+    const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('a'), request('b')] }))
+    expect(works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('c'), request('d'), request('e')] }))).toEqual([])
+    const next = works(draw(driver, first!, 9))
+    expect(next.map(work => [work.kind, rowsOf(work)])).toEqual([['prefill', 2], ['decode', 2]])
+    expect(draw(driver, next[0]!, 9)).toContainEqual({ kind: 'token', key: 'c', token: 9, logProb: 0 })
+    expect(works(draw(driver, next[1]!, 9)).map(rowsOf)).toEqual([4])
+    expect(pendingSequences(driver)).toBe(5)
+  })
+
+  it('reports who stopped and who reached the limit, and tells the stages who left', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 4 }, 1)
+    const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('short', { maxTokens: 1 }), request('long')] }))
+    const effects = draw(driver, first!, 9)
+    expect(effects).toContainEqual({ kind: 'finished', key: 'short', tokens: [9], logProbs: [0], finish: 'length' })
+    const [second] = works(effects)
+    expect(second).toMatchObject({ kind: 'decode', rows: 1, left: [0] })
+    const end = draw(driver, second!, EOS)
+    expect(end).toContainEqual({ kind: 'finished', key: 'long', tokens: [9, EOS], logProbs: [0, 0], finish: 'stop' })
+    expect(end.at(-1)).toEqual({ kind: 'end', microBatch: 0 })
+  })
+
+  it('keeps versions apart, and nobody overtakes a request of another version', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 4 }, 1)
+    const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('a', { maxTokens: 2 })] }))
+    stepPipelineDriver(driver, { kind: 'requested', requests: [request('new', { version: 1 }), request('old')] })
+    const [second] = works(draw(driver, first!, 9))
+    expect(second).toMatchObject({ kind: 'decode', version: 0, rows: 1 })
+    const [third] = works(draw(driver, second!, 9))
+    expect(third).toMatchObject({ kind: 'prefill', version: 1 })
+    expect(rowsOf(third!)).toBe(1)
+  })
+
+  it('begins again elsewhere with the tokens it has, in the order of arrival, and ignores what the lost pipeline still answers', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 4 }, 1)
+    const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('a', { prompt: [1, 5] }), request('b', { prompt: [1, 6] })] }))
+    const [second] = works(draw(driver, first!, 9))
+    const [again] = works(stepPipelineDriver(driver, { kind: 'pipeline_lost' }))
+    expect(again).toMatchObject({ kind: 'prefill', tokens: Int32Array.of(1, 5, 9, 1, 6, 9), entering: [{ id: 0, drawn: 1, mostTokens: 5 }, { id: 1, drawn: 1 }] })
+    expect(again!.microBatch).not.toBe(second!.microBatch)
+    expect(draw(driver, second!, 8)).toEqual([])
+  })
+
+  it('frees the row of a sequence that is given up at the next turn, and says nothing more of it', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 4 }, 1)
+    const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('a'), request('b')] }))
+    expect(stepPipelineDriver(driver, { kind: 'given_up', keys: ['a', 'nobody'] })).toEqual([])
+    expect(pendingSequences(driver)).toBe(1)
+    const effects = draw(driver, first!, 9)
+    expect(effects.filter(effect => 'key' in effect && effect.key === 'a')).toEqual([])
+    expect(works(effects)).toMatchObject([{ kind: 'decode', rows: 1, left: [0] }])
+  })
+})

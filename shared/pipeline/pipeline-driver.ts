@@ -1,0 +1,203 @@
+/**
+ * The first stage's bookkeeping: which sequences wait, which go round in which micro-batch, and what they have become.
+ * A machine: its effects are works for the first stage's own engine, tokens for whoever asked, and endings.
+ *
+ * Every micro-batch takes turns of its own: what has come back is extended by one token, sequences that ended leave and
+ * waiting ones enter (Yu et al. 2022, "Orca", §3.2), while the other micro-batches are elsewhere in the pipeline (Huang
+ * et al. 2019, "GPipe", §2.3).
+ */
+import type { PolicyVersion } from '../protocol/identifiers.ts'
+import type { DrawnTokens, EnteringSequence, MicroBatchId, SequenceId, StageWork } from './stage-work.ts'
+
+export interface SequenceRequest {
+  /** The asker's name for it; unique among those that are not finished. */
+  readonly key: string
+  readonly prompt: readonly number[]
+  /** At least 1; prompt and answer together fit in the context. */
+  readonly maxTokens: number
+  /** Null: greedy. */
+  readonly seed: string | null
+  readonly version: PolicyVersion
+}
+
+interface Sequence extends SequenceRequest {
+  readonly id: SequenceId
+  readonly tokens: number[]
+  readonly logProbs: number[]
+}
+
+interface MicroBatch {
+  readonly id: MicroBatchId
+  readonly version: PolicyVersion
+  /** In the order of the rows at every stage. */
+  order: Sequence[]
+  step: number
+  /** Works that are under way: their rows, oldest first. */
+  readonly underWay: { readonly step: number; readonly sequences: readonly Sequence[] }[]
+  /** Ended or given up; they leave with the next work. */
+  readonly leaving: Set<Sequence>
+}
+
+export interface PipelineDriverConfig {
+  readonly eosTokenIds: readonly number[]
+  /** Most sequences in one micro-batch. */
+  readonly maxRows: number
+}
+
+export interface PipelineDriver {
+  readonly config: PipelineDriverConfig
+  /** Micro-batches to keep going; see micro-batching.ts. */
+  microBatches: number
+  waiting: Sequence[]
+  batches: MicroBatch[]
+  /** Names for sequences and micro-batches; they only grow, so that a late answer is recognised. */
+  nextSequence: SequenceId
+  nextBatch: MicroBatchId
+}
+
+export type FinishReason = 'stop' | 'length'
+
+export type DriverInput =
+  | { readonly kind: 'requested'; readonly requests: readonly SequenceRequest[] }
+  | { readonly kind: 'given_up'; readonly keys: readonly string[] }
+  | { readonly kind: 'drawn'; readonly drawn: DrawnTokens }
+  /** Keys and values are lost: every sequence begins again on another pipeline, from its prompt and the tokens it has. */
+  | { readonly kind: 'pipeline_lost' }
+
+export type DriverEffect =
+  | { readonly kind: 'run'; readonly work: StageWork }
+  /** Every stage may forget the micro-batch. */
+  | { readonly kind: 'end'; readonly microBatch: MicroBatchId }
+  | { readonly kind: 'token'; readonly key: string; readonly token: number; readonly logProb: number }
+  | { readonly kind: 'finished'; readonly key: string; readonly tokens: readonly number[]; readonly logProbs: readonly number[]; readonly finish: FinishReason }
+
+export function createPipelineDriver(config: PipelineDriverConfig, microBatches: number): PipelineDriver {
+  return { config, microBatches, waiting: [], batches: [], nextSequence: 0, nextBatch: 0 }
+}
+
+/** Sequences that are neither finished nor given up. */
+export function pendingSequences({ waiting, batches }: PipelineDriver): number {
+  return batches.reduce((total, { order, leaving }) => total + order.length - leaving.size, waiting.length)
+}
+
+/** Changes `driver` and @returns what to do, in order. An answer of a lost pipeline or a finished micro-batch is ignored. */
+export function stepPipelineDriver(driver: PipelineDriver, input: DriverInput): DriverEffect[] {
+  const effects: DriverEffect[] = []
+  switch (input.kind) {
+    case 'requested':
+      for (const request of input.requests) driver.waiting.push({ ...request, id: driver.nextSequence++, tokens: [], logProbs: [] })
+      break
+    case 'given_up':
+      giveUp(driver, new Set(input.keys))
+      break
+    case 'drawn':
+      takeTokens(driver, input.drawn, effects)
+      break
+    case 'pipeline_lost':
+      replayAll(driver)
+  }
+  for (const batch of driver.batches) if (batch.underWay.length === 0) takeTurn(driver, batch, effects)
+  openBatches(driver, effects)
+  driver.batches = driver.batches.filter(batch => batch.underWay.length > 0)
+  return effects
+}
+
+function giveUp(driver: PipelineDriver, keys: ReadonlySet<string>): void {
+  driver.waiting = driver.waiting.filter(({ key }) => !keys.has(key))
+  for (const { order, leaving } of driver.batches) for (const sequence of order) if (keys.has(sequence.key)) leaving.add(sequence)
+}
+
+function takeTokens(driver: PipelineDriver, drawn: DrawnTokens, effects: DriverEffect[]): void {
+  const batch = driver.batches.find(({ id }) => id === drawn.microBatch)
+  const oldest = batch?.underWay[0]
+  if (batch === undefined || oldest?.step !== drawn.step || oldest.sequences.length !== drawn.tokens.length) return
+  batch.underWay.shift()
+  for (const [index, sequence] of oldest.sequences.entries()) {
+    if (batch.leaving.has(sequence)) continue
+    const token = drawn.tokens[index]!
+    const logProb = drawn.logProbs[index]!
+    sequence.tokens.push(token)
+    sequence.logProbs.push(logProb)
+    effects.push({ kind: 'token', key: sequence.key, token, logProb })
+    const stopped = driver.config.eosTokenIds.includes(token)
+    if (!stopped && sequence.tokens.length < sequence.maxTokens) continue
+    batch.leaving.add(sequence)
+    effects.push({ kind: 'finished', key: sequence.key, tokens: sequence.tokens, logProbs: sequence.logProbs, finish: stopped ? 'stop' : 'length' })
+  }
+}
+
+/** In the order in which they came, ahead of those that never began. */
+function replayAll(driver: PipelineDriver): void {
+  const lost = driver.batches.flatMap(({ order, leaving }) => order.filter(sequence => !leaving.has(sequence)))
+  driver.waiting = [...lost, ...driver.waiting].toSorted((a, b) => a.id - b.id)
+  driver.batches = []
+}
+
+function takeTurn(driver: PipelineDriver, batch: MicroBatch, effects: DriverEffect[]): void {
+  const left = removeLeaving(batch)
+  const staying = batch.order
+  const entering = enter(driver, batch)
+  if (staying.length + entering.length === 0) {
+    effects.push({ kind: 'end', microBatch: batch.id })
+    return
+  }
+  if (entering.length > 0) run(batch, prefill(batch, entering, left), entering, effects)
+  if (staying.length > 0) run(batch, decode(batch, staying, entering.length > 0 ? [] : left), staying, effects)
+  batch.order = [...staying, ...entering]
+}
+
+/** The stages do the same to their rows. @returns who left, in order */
+function removeLeaving(batch: MicroBatch): SequenceId[] {
+  const left: SequenceId[] = []
+  for (const sequence of batch.leaving) {
+    left.push(sequence.id)
+    const row = batch.order.indexOf(sequence)
+    const last = batch.order.pop()!
+    if (last !== sequence) batch.order[row] = last
+  }
+  batch.leaving.clear()
+  return left
+}
+
+/** This micro-batch's share of what waits: as many as keep all micro-batches equally large. Nobody is overtaken by a request of another version. */
+function enter(driver: PipelineDriver, batch: MicroBatch): Sequence[] {
+  const share = Math.ceil(pendingSequences(driver) / driver.microBatches)
+  const room = Math.max(0, Math.min(driver.config.maxRows, share) - batch.order.length)
+  const other = driver.waiting.findIndex(({ version }) => version !== batch.version)
+  return driver.waiting.splice(0, Math.min(room, other < 0 ? driver.waiting.length : other))
+}
+
+function openBatches(driver: PipelineDriver, effects: DriverEffect[]): void {
+  while (driver.waiting.length > 0 && driver.batches.filter(({ underWay }) => underWay.length > 0).length < driver.microBatches) {
+    const batch: MicroBatch = { id: driver.nextBatch++, version: driver.waiting[0]!.version, order: [], step: 0, underWay: [], leaving: new Set() }
+    driver.batches.push(batch)
+    takeTurn(driver, batch, effects)
+  }
+}
+
+function run(batch: MicroBatch, work: StageWork, sequences: readonly Sequence[], effects: DriverEffect[]): void {
+  batch.underWay.push({ step: work.step, sequences: [...sequences] })
+  effects.push({ kind: 'run', work })
+}
+
+function prefill(batch: MicroBatch, sequences: readonly Sequence[], left: readonly SequenceId[]): StageWork {
+  const rows: (readonly number[])[] = []
+  const rowOf = new Map<string, number>()
+  const entering = sequences.map(({ id, prompt, tokens, maxTokens, seed }): EnteringSequence => {
+    const content = [...prompt, ...tokens]
+    const name = content.join()
+    const promptRow = rowOf.get(name) ?? rows.push(content) - 1
+    rowOf.set(name, promptRow)
+    return { id, promptRow, mostTokens: prompt.length + maxTokens, seed, drawn: tokens.length }
+  })
+  const steps = Math.max(...rows.map(row => row.length))
+  const tokens = new Int32Array(rows.length * steps)
+  for (const [row, content] of rows.entries()) tokens.set(content, row * steps)
+  const lengths = Int32Array.from(rows, row => row.length)
+  return { kind: 'prefill', microBatch: batch.id, step: batch.step++, version: batch.version, left, entering, lengths, steps, tokens }
+}
+
+function decode(batch: MicroBatch, sequences: readonly Sequence[], left: readonly SequenceId[]): StageWork {
+  const tokens = Int32Array.from(sequences, sequence => sequence.tokens.at(-1)!)
+  return { kind: 'decode', microBatch: batch.id, step: batch.step++, version: batch.version, left, rows: sequences.length, tokens }
+}
