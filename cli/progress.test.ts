@@ -10,6 +10,7 @@ function createFeed(updates: number, phase: RunFeed['phase'] = 'running'): RunFe
       stalenessBudget: 4,
       seed: 7,
       updates,
+      end: null,
       durationSeconds: 83.4,
       eval: { before: { success: 0.412, n: 256 }, after: null },
       reward: Array.from({ length: updates }, (_, step) => step / 10),

@@ -8,7 +8,7 @@ import { toHuggingFaceConfig, type DecoderConfig } from '#shared/model/config.ts
 import { randomWeights } from '#shared/model/random-weights.ts'
 import { writeSafetensors } from '#shared/model/safetensors.ts'
 import type { Rollout } from '#shared/protocol/rollout.ts'
-import { Child } from '../cli/child-process.ts'
+import { Child, ROOT } from '../cli/child-process.ts'
 import { NodeVolunteer, type NodeVolunteerOptions } from './node-volunteer.ts'
 import { hashAdapter, readReport, readRollouts } from './run-records.ts'
 
@@ -131,6 +131,7 @@ test('a run that was stopped goes on where it stopped; one that was killed loses
   await first.waitForEvent(reached(3))
   expect(await first.stop(20_000)).toEqual({ code: 0, signal: null })
   const stopped = readReport(join(directory, 'report.json'))
+  expect(stopped.end).toBe('stopped')
   expect(stopped.updates).toBeGreaterThanOrEqual(3)
 
   const second = bench.train(['--resume', directory])
@@ -141,6 +142,7 @@ test('a run that was stopped goes on where it stopped; one that was killed loses
   const third = bench.train(['--resume', directory, '--updates', String(stopped.updates + 8)])
   expect(await third.exited).toEqual({ code: 0, signal: null })
   const report = readReport(join(directory, 'report.json'))
+  expect(report.end).toBe('updates_done')
   expect(report.updates).toBe(stopped.updates + 8)
   expect(report.reward.slice(0, stopped.updates)).toEqual(stopped.reward)
   expect(report.reward).toHaveLength(report.updates)
@@ -208,6 +210,28 @@ test('a run that trains every parameter publishes whole models, and its rollouts
   const [base, trained] = [join(bench.folder, 'model', 'model.safetensors'), join(directory, 'checkpoints', 'version-3', 'model.safetensors')].map(path => readFileSync(path))
   expect(trained!.byteLength).toBe(base!.byteLength)
   expect(trained!.equals(base!)).toBe(false)
+})
+
+test('a run ends before its updates are done once held-out success reaches what its run file asks for, and says so', async ({ bench }) => {
+  const directory = join(bench.folder, 'run')
+  bench.volunteer()
+  // The shipped model solves enough as it is: the first measurement of a trained version is the last.
+  const runFile = bench.runFile({
+    updates: 1000,
+    model: { path: join(ROOT, 'public/models/murmuration-tiny') },
+    environment: { name: 'arithmetic' },
+    batch: { prompts: 2, group: 4, maxTokens: 4 },
+    optimizer: { learningRate: 1e-6 },
+    evaluation: { size: 32, every: 1 },
+    stop: { success: 0.2 }
+  })
+  const trainer = bench.train(['--run', runFile, '--run-directory', directory])
+  expect((await trainer.exited).code).toBe(0)
+  const report = readReport(join(directory, 'report.json'))
+  expect(report.end).toBe('success_reached')
+  expect(report.updates).toBeGreaterThanOrEqual(1)
+  expect(report.updates).toBeLessThan(1000)
+  expect(report.eval.after!.success).toBeGreaterThanOrEqual(0.2)
 })
 
 test('bad input ends with one line and exit code 2', async ({ bench }) => {

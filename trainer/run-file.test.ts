@@ -73,6 +73,7 @@ describe('one line says what is wrong with', () => {
     ['a wrong choice', COMPLETE.replace('updates', 'mode = "both"\nupdates'), 'sums.toml: mode is "both", but must be ("sequential" | "async")'],
     ['a missing value', COMPLETE.replace('goal = "Learns to add."', ''), 'sums.toml: goal is missing; it must be "goal"'],
     ['TOML that cannot be parsed', 'name = sums', 'sums.toml, line 1: '],
+    ['a goal that nobody measures', `${COMPLETE}[stop]\nsuccess = 0.9`, 'sums.toml: [stop] success has no effect without evaluation.every; say every how many updates to evaluate'],
     ['a contradiction', `parameters = "full"\n${COMPLETE}[lora]\nrank = 4`, 'sums.toml: [lora] has no effect with parameters = "full"; remove one of them']
   ])('%s', (_, text, expected) => {
     const message = problem(text)

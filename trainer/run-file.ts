@@ -48,6 +48,7 @@ export function checkRunFile(content: Record<string, unknown>, file: string, ove
   if (!parsed.success) throw new UserError(`${file}: ${describeIssue(parsed.issues[0])}`)
   const run = parsed.output
   if (run.parameters === 'full' && content['lora'] !== undefined) throw new UserError(`${file}: [lora] has no effect with parameters = "full"; remove one of them`)
+  if (run.stop.success !== undefined && run.evaluation.every === 0) throw new UserError(`${file}: [stop] success has no effect without evaluation.every; say every how many updates to evaluate`)
   if (run.batch.prompts * run.batch.group > LIMITS.rolloutsPerLease * 64) throw new UserError(`${file}: batch.prompts × batch.group is more than ${LIMITS.rolloutsPerLease * 64} rollouts`)
   return run.mode === 'sequential' ? { ...run, stalenessBudget: 0 } : run
 }

@@ -7,6 +7,7 @@ import type { LoraConfig } from '#shared/model/lora.ts'
 import type { Model } from '#shared/model/model-directory.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
+import type { RunEnd } from '#shared/protocol/run-report.ts'
 import { PolicyPublisher, signPolicy, type SignedPolicy } from './coordinator/policy-publisher.ts'
 import { RunHost } from './coordinator/run-host.ts'
 import { ServerConnection } from './coordinator/server-connection.ts'
@@ -52,7 +53,7 @@ class TrainingRun {
   /** Signed, to be announced once the step is stored. */
   readonly #signed = new Map<number, SignedPolicy>()
   readonly #failure = new Deferred<never>()
-  readonly #lastStep = new Deferred()
+  readonly #lastStep = new Deferred<Exclude<RunEnd, 'stopped'>>()
   #evaluations: Promise<void> = Promise.resolve()
   #verifying: Promise<unknown> = Promise.resolve()
   #opened = false
@@ -119,13 +120,13 @@ class TrainingRun {
     try {
       if (this.#host.ledger.before === null && evaluation.size > 0) this.#evaluate(0, null)
       this.#host.ledger.phase = 'running'
-      if (this.#isDone()) this.#lastStep.resolve()
+      if (this.#isDone()) this.#lastStep.resolve('updates_done')
       else this.#host.input({ kind: 'learner_free' })
-      const end = await Promise.race([this.#lastStep.promise.then(() => 'finished' as const), stopped, this.#failure.promise])
+      const end = await Promise.race([this.#lastStep.promise, stopped, this.#failure.promise])
       this.#host.input({ kind: 'closed' })
       await Promise.race([this.#host.learning, this.#failure.promise])
-      if (end === 'finished') await Promise.race([this.#finish(), stopped, this.#failure.promise])
-      return stop.aborted ? this.#end('stopped') : this.#end('finished')
+      if (end !== 'stopped') await Promise.race([this.#finish(), stopped, this.#failure.promise])
+      return this.#end(stop.aborted ? 'stopped' : end)
     } finally {
       clearInterval(feeding)
     }
@@ -154,17 +155,18 @@ class TrainingRun {
     this.#host.ledger.after = { success, n }
   }
 
-  #end(end: 'finished' | 'stopped'): 'finished' | 'stopped' {
+  #end(end: RunEnd): 'finished' | 'stopped' {
     const { directory, reportFile, say } = this.#options
-    this.#host.ledger.phase = end
+    const phase = end === 'stopped' ? 'stopped' : 'finished'
+    Object.assign(this.#host.ledger, { phase, end })
     const feed = this.#host.feed()
     this.#connection.showLastFeed(directory.run, feed)
     const { report } = feed
     const text = `${JSON.stringify(report, null, 2)}\n`
     writeDurably(join(directory.path, 'report.json'), text)
     if (reportFile !== undefined) writeDurably(reportFile, text)
-    say({ event: end, run: directory.run, updates: report.updates, eval: report.eval })
-    return end
+    say({ event: phase, run: directory.run, end, updates: report.updates, eval: report.eval })
+    return phase
   }
 
   async #open(): Promise<void> {
@@ -215,7 +217,7 @@ class TrainingRun {
     const metrics = this.#host.ledger.metrics.at(-1)!
     this.#options.say({ event: 'update', ...metrics })
     if (runFile.evaluation.every > 0 && version % runFile.evaluation.every === 0) this.#evaluate(version, this.#parts.newest)
-    if (this.#isDone() || this.#options.stop.aborted) this.#lastStep.resolve()
+    if (this.#isDone() || this.#options.stop.aborted) this.#lastStep.resolve('updates_done')
     else this.#host.input({ kind: 'learner_free' })
   }
 
@@ -229,7 +231,7 @@ class TrainingRun {
         this.#options.say({ event: 'evaluated', version, ...measured })
         if (version > 0 && stop.success !== undefined && measured.success >= stop.success) {
           this.#host.input({ kind: 'closed' })
-          this.#lastStep.resolve()
+          this.#lastStep.resolve('success_reached')
         }
       })
       .catch(error => this.#failure.reject(error))

@@ -39,6 +39,7 @@ describe('the books of a run', () => {
       stalenessBudget: 4,
       seed: 1,
       updates: 1,
+      end: null,
       durationSeconds: 10,
       eval: { before: { success: 0.25, n: 8 }, after: null },
       reward: [0.5],
@@ -71,11 +72,13 @@ describe('the books of a run', () => {
     expect(buildFeed(ledger, coordinator, 30_000).tokensPerSecond).toBe(0)
   })
 
-  test('do not count the time between two processes', () => {
+  test('of a resumed run do not count the time between two processes, and have no end yet', () => {
     const { ledger } = eventful()
     ledger.earlierSeconds = durationSeconds(ledger, 11_000)
+    ledger.end = 'stopped'
     const resumed = resumeRunLedger(JSON.parse(JSON.stringify(ledger)) as typeof ledger, facts, 500_000)
     expect(durationSeconds(resumed, 501_000)).toBe(11)
     expect(resumed.metrics).toEqual([step])
+    expect(resumed.end).toBeNull()
   })
 })

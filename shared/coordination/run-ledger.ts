@@ -6,7 +6,7 @@ import type { PeerId, RunId } from '../protocol/identifiers.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import type { LearnerMetrics, RunFeed, ShownRollout } from '../protocol/run-feed.ts'
-import type { Evaluation, RunReport } from '../protocol/run-report.ts'
+import type { Evaluation, RunEnd, RunReport } from '../protocol/run-report.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import { backlog } from './coordinator.ts'
 import { summariseLag } from './staleness.ts'
@@ -32,6 +32,8 @@ export interface LedgerPeer {
 export interface RunLedger {
   readonly facts: RunFacts
   phase: RunFeed['phase']
+  /** Null while the run goes on. */
+  end: RunEnd | null
   /** Seconds that the run took in processes before this one. */
   earlierSeconds: number
   startedMs: number
@@ -54,6 +56,7 @@ export function createRunLedger(facts: RunFacts, nowMs: number): RunLedger {
   return {
     facts,
     phase: 'starting',
+    end: null,
     earlierSeconds: 0,
     startedMs: nowMs,
     learnerBusySeconds: 0,
@@ -71,7 +74,7 @@ export function createRunLedger(facts: RunFacts, nowMs: number): RunLedger {
 /** Goes on with the books of a process that ended; the time between does not count. */
 export function resumeRunLedger(ledger: RunLedger, facts: RunFacts, nowMs: number): RunLedger {
   const peers = Object.fromEntries(Object.entries(ledger.peers).map(([id, peer]) => [id, { ...peer, present: false }]))
-  return { ...ledger, facts, peers, phase: 'starting', startedMs: nowMs, after: null, recentTokens: [] }
+  return { ...ledger, facts, peers, phase: 'starting', end: null, startedMs: nowMs, after: null, recentTokens: [] }
 }
 
 export function ledgerPeer(ledger: RunLedger, id: PeerId): LedgerPeer {
@@ -123,6 +126,7 @@ export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, no
     stalenessBudget,
     seed,
     updates: coordinator.version,
+    end: ledger.end,
     durationSeconds: seconds,
     eval: { before: ledger.before, after: ledger.after },
     reward: ledger.metrics.map(({ reward }) => reward),

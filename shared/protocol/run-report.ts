@@ -21,6 +21,10 @@ export const reportedPeer = v.strictObject({
 })
 export type ReportedPeer = v.InferOutput<typeof reportedPeer>
 
+/** `updates_done`: all that were planned; `success_reached`: what the run file's `[stop]` asks for; `stopped`: by its operator. */
+export const RUN_ENDS = ['updates_done', 'success_reached', 'stopped'] as const
+export type RunEnd = (typeof RUN_ENDS)[number]
+
 export const runReport = v.strictObject({
   run: runId,
   mode: v.picklist(['sequential', 'async']),
@@ -28,6 +32,8 @@ export const runReport = v.strictObject({
   seed: count,
   /** Learner steps done. */
   updates: count,
+  /** Why no more of them follow; null while the run goes on. */
+  end: v.nullable(v.picklist(RUN_ENDS)),
   durationSeconds: rate,
   /** Held-out greedy success; null until measured. */
   eval: v.strictObject({ before: v.nullable(evaluation), after: v.nullable(evaluation) }),

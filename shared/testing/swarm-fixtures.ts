@@ -46,6 +46,7 @@ export function emptyFeed(updates = 0): RunFeed {
       stalenessBudget: 1,
       seed: 1,
       updates,
+      end: null,
       durationSeconds: 0,
       eval: { before: null, after: null },
       reward: [],

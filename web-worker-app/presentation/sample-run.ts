@@ -25,6 +25,7 @@ export const sampleFeed: RunFeed = {
     stalenessBudget: 4,
     seed: 17,
     updates: 3,
+    end: null,
     durationSeconds: 216.4,
     eval: { before: { success: 0.412, n: 256 }, after: null },
     reward: [0.45, 0.5, 0.61],
