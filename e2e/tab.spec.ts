@@ -112,6 +112,13 @@ test('what a tab has downloaded and done is still to be seen after it was stoppe
   await expect(accepted).not.toHaveText('0')
   await expect(tab.locator('.own-rollouts li').first()).toContainText('Your answer passed every check.')
   await expect(tab.locator('[data-figure="links"]')).toHaveCount(0)
+
+  // Started again it is the same peer, and downloads nothing: what it reports goes on from there.
+  const before = trainer.statuses.get(peer)!.bytesFromOrigin
+  await tab.getByRole('button', { name: 'Start again' }).click()
+  const again = delivered(peer, 0).length
+  await trainer.waitFor(() => delivered(peer, 0).length > again && trainer.statuses.get(peer)!.state === 'generating')
+  expect(trainer.statuses.get(peer)!.bytesFromOrigin).toBe(before)
 })
 
 /** Flips a bit of every piece that the page sends. Call before the page is loaded. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { FinishedRollout } from '#shared/coordination/volunteer-state.ts'
+import type { ShownRollout } from '#shared/protocol/run-feed.ts'
 import { Contribution } from './contribution.ts'
 import { OWN_ROLLOUTS_SHOWN } from './session-store.ts'
 
@@ -53,5 +54,22 @@ test('a verdict that comes twice is shown once', () => {
   expect(contribution.snapshot().ownRollouts.map(({ id, outcome }) => [id, outcome])).toEqual([
     ['7/0', 'stale'],
     ['7/1', 'sent']
+  ])
+})
+
+test('what the feed has shown stays readable, however much is judged after it', () => {
+  const contribution = new Contribution(() => 0)
+  const all = rollouts(4 * OWN_ROLLOUTS_SHOWN, 1)
+  const judge = (from: number, to: number): void => contribution.judged(all.slice(from, to).map(({ rollout }) => ({ id: rollout.id, outcome: 'accepted', reward: 1 })))
+  const shown = (id: string): ShownRollout => ({ id, peer: 'a'.repeat(32), version: 2, prompt: '1+1=', completion: '2', outcome: 'accepted', reward: 1, reason: null })
+  contribution.finished(all)
+  judge(0, 2)
+  contribution.seen([shown('7/0'), shown('7/2')])
+  judge(2, all.length)
+  const { ownRollouts } = contribution.snapshot()
+  expect(ownRollouts.slice(0, 3).map(({ id, text }) => [id, text?.completion])).toEqual([
+    ['7/2', '2'],
+    ['7/0', '2'],
+    ['7/95', undefined]
   ])
 })

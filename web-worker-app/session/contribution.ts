@@ -1,11 +1,12 @@
 import type { FinishedRollout } from '#shared/coordination/volunteer-state.ts'
-import type { Verdict } from '#shared/protocol/rollout.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
+import type { Verdict } from '#shared/protocol/rollout.ts'
+import type { ShownRollout } from '#shared/protocol/run-feed.ts'
 import { OWN_ROLLOUTS_SHOWN, type OwnRollout, type VolunteerSnapshot } from './session-store.ts'
 
 const SPEED_WINDOW_MS = 10_000
-/** Rollouts that wait for their verdict; what is lost on the way never gets one. */
-const UNJUDGED_KEPT = 2 * LIMITS.rolloutsPerLease
+/** Rollouts that wait for their verdict or their text; some never get one. */
+const WAITING_KEPT = 2 * LIMITS.rolloutsPerLease
 
 /** What this page load has given to the run. */
 export class Contribution {
@@ -17,7 +18,7 @@ export class Contribution {
   #workingSince: number | undefined
   /** By id, oldest first. */
   readonly #unjudged = new Map<string, OwnRollout>()
-  /** Newest first. */
+  /** Those with a text first; each newest first. */
   #judged: readonly OwnRollout[] = []
 
   constructor(now: () => number) {
@@ -37,9 +38,9 @@ export class Contribution {
     const tokens = rollouts.reduce((total, { rollout }) => total + rollout.tokens.length, 0)
     this.#tokens += tokens
     this.#recent.push({ time: this.#now(), tokens })
-    for (const { rollout: { id, version, tokens } } of rollouts) this.#unjudged.set(id, { id, version, tokens: tokens.length, outcome: 'sent', reward: null, rejection: null })
+    for (const { rollout: { id, version, tokens } } of rollouts) this.#unjudged.set(id, { id, text: null, version, tokens: tokens.length, outcome: 'sent', reward: null, rejection: null })
     for (const id of this.#unjudged.keys()) {
-      if (this.#unjudged.size <= UNJUDGED_KEPT) break
+      if (this.#unjudged.size <= WAITING_KEPT) break
       this.#unjudged.delete(id)
     }
   }
@@ -59,7 +60,17 @@ export class Contribution {
         rejection: verdict.outcome === 'rejected' ? verdict.reason : null
       })
     }
-    this.#judged = [...judged.toReversed(), ...this.#judged].slice(0, OWN_ROLLOUTS_SHOWN)
+    this.#judged = readableFirst([...judged.toReversed(), ...this.#judged])
+  }
+
+  /** @param shown of this tab, from the run's feed */
+  seen(shown: readonly ShownRollout[]): void {
+    const texts = new Map(shown.map(({ id, prompt, completion }) => [id, { prompt, completion }]))
+    for (const [id, text] of texts) {
+      const rollout = this.#unjudged.get(id)
+      if (rollout !== undefined) this.#unjudged.set(id, { ...rollout, text })
+    }
+    this.#judged = readableFirst(this.#judged.map(rollout => ({ ...rollout, text: rollout.text ?? texts.get(rollout.id) ?? null })))
   }
 
   snapshot(): Pick<VolunteerSnapshot, 'tokens' | 'tokensPerSecond' | 'accepted' | 'rejected' | 'ownRollouts'> {
@@ -74,4 +85,10 @@ export class Contribution {
     const milliseconds = this.#now() - from
     return milliseconds === 0 ? 0 : (1000 * this.#recent.reduce((total, { tokens }) => total + tokens, 0)) / milliseconds
   }
+}
+
+function readableFirst(rollouts: readonly OwnRollout[]): OwnRollout[] {
+  const readable = rollouts.filter(({ text }) => text !== null)
+  const others = rollouts.filter(({ text }) => text === null)
+  return [...readable.slice(0, OWN_ROLLOUTS_SHOWN), ...others.slice(0, WAITING_KEPT)]
 }

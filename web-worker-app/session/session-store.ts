@@ -40,9 +40,11 @@ export type VolunteerReason =
   /** Neither a peer nor the origin delivers a chunk; being tried again. */
   | 'chunks_unreachable'
 
-/** One of this tab's latest rollouts: those that were judged before those that were not, each newest first. Its text is in `feed.latestRollouts` where the ids match. */
+/** One of this tab's latest rollouts: those that can be read first, then those that were judged, then the others; each newest first. */
 export interface OwnRollout {
   readonly id: string
+  /** null until the run's feed has shown it; the feed shows a few of all tabs'. */
+  readonly text: { readonly prompt: string; readonly completion: string } | null
   readonly version: number
   /** Generated tokens. */
   readonly tokens: number
@@ -69,8 +71,11 @@ export interface VolunteerSnapshot {
   readonly tokensPerSecond: number
   readonly accepted: number
   readonly rejected: number
+  /** Downloaded by this page load. */
   readonly bytesFromOrigin: number
   readonly bytesFromPeers: number
+  /** Those of them that this run has cost since the tab joined it. */
+  readonly bytesSinceJoining: number
   /** Open links to other tabs. */
   readonly links: number
   readonly ownRollouts: readonly OwnRollout[]
@@ -127,6 +132,7 @@ const initialSnapshot: SessionSnapshot = {
     rejected: 0,
     bytesFromOrigin: 0,
     bytesFromPeers: 0,
+    bytesSinceJoining: 0,
     links: 0,
     ownRollouts: []
   }

@@ -30,8 +30,8 @@ export class VolunteerSession {
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
   #exchange: ChunkExchange | undefined
-  /** Of the exchange that was closed last: a person sees what the tab has downloaded until it is started again. */
-  #bytesBefore = { bytesFromOrigin: 0, bytesFromPeers: 0 }
+  /** Of the exchanges that were closed. */
+  readonly #bytesBefore = { fromOrigin: 0, fromPeers: 0 }
   #engine: EngineHost | undefined
   #engineKind: VolunteerSnapshot['engine'] = null
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -52,7 +52,11 @@ export class VolunteerSession {
         cell.update({ description })
         this.dispatch({ kind: 'run_described', run: description.run })
       },
-      run_feed: feed => cell.update({ feed }),
+      run_feed: feed => {
+        cell.update({ feed })
+        this.#contribution.seen(feed.latestRollouts.filter(({ peer }) => peer === this.#peer))
+        this.#publish()
+      },
       policy_announced: announcement => this.#announced(announcement),
       lease_granted: lease => this.dispatch({ kind: 'lease_granted', lease }),
       introduction: ({ peer, initiator }) => this.#exchange?.introduce(peer, initiator),
@@ -82,7 +86,6 @@ export class VolunteerSession {
   start(): void {
     this.#detail = null
     this.#engineKind = null
-    this.#bytesBefore = { bytesFromOrigin: 0, bytesFromPeers: 0 }
     this.#leftPage = false
     this.dispatch({ kind: 'start' })
   }
@@ -157,10 +160,7 @@ export class VolunteerSession {
     const newestVersion = policies.announce(newest)
     if (typeof newestVersion === 'string') return this.#refuseRun(newestVersion)
     this.#detail = null
-    if (known !== undefined && policies !== known) {
-      this.#exchange?.close()
-      this.#exchange = undefined
-    }
+    if (known !== undefined && policies !== known) this.#closeExchange()
     this.#policies = policies
     store.pin({ run: description.run, version: base.manifest.version })
     this.#exchange ??= new ChunkExchange({
@@ -258,34 +258,38 @@ export class VolunteerSession {
 
   #leave(): void {
     this.#server.tell('leave', {})
-    if (this.#exchange !== undefined) this.#bytesBefore = bytesOf(this.#exchange)
-    this.#exchange?.close()
-    this.#exchange = undefined
+    this.#closeExchange()
     this.#policies = undefined
     clearTimeout(this.#timer)
+  }
+
+  #closeExchange(): void {
+    this.#bytesBefore.fromOrigin += this.#exchange?.bytesFromOrigin ?? 0
+    this.#bytesBefore.fromPeers += this.#exchange?.bytesFromPeers ?? 0
+    this.#exchange?.close()
+    this.#exchange = undefined
   }
 
   #publish(): void {
     const { state, reason } = describeVolunteer(this.#state)
     this.#contribution.setWorking(state === 'generating')
     const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#exchange?.unreachable === true ? 'chunks_unreachable' : reason
+    const { bytesFromOrigin, bytesFromPeers } = this.#exchange ?? { bytesFromOrigin: 0, bytesFromPeers: 0 }
     const volunteer: VolunteerSnapshot = {
       state,
       reason: shown,
       detail: shown === null ? null : this.#detail,
       engine: this.#engineKind,
       version: this.#state.ready.includes(this.#state.newest) ? this.#state.newest : (this.#state.ready.at(-1) ?? null),
-      ...(this.#exchange === undefined ? this.#bytesBefore : bytesOf(this.#exchange)),
+      bytesFromOrigin: this.#bytesBefore.fromOrigin + bytesFromOrigin,
+      bytesFromPeers: this.#bytesBefore.fromPeers + bytesFromPeers,
+      bytesSinceJoining: bytesFromOrigin + bytesFromPeers,
       links: this.#exchange?.openLinks ?? 0,
       ...this.#contribution.snapshot()
     }
     this.#cell.update({ volunteer })
     if (this.#state.joined) this.#status.report(volunteer)
   }
-}
-
-function bytesOf({ bytesFromOrigin, bytesFromPeers }: ChunkExchange): Pick<VolunteerSnapshot, 'bytesFromOrigin' | 'bytesFromPeers'> {
-  return { bytesFromOrigin, bytesFromPeers }
 }
 
 function randomHex(bytes: number): string {

@@ -15,7 +15,7 @@ function StartButton({ start, commands }: { readonly start: StartOffer; readonly
         <span className="primary-label">{start.label}</span>
         {start.consequence !== null && <span className="primary-note">{start.consequence}</span>}
       </button>
-      {start.note !== null && <p className="start-note">{start.note}</p>}
+      {start.note !== null && <p className={start.trouble ? 'start-note notice' : 'start-note'}>{start.note}</p>}
     </div>
   )
 }

@@ -9,17 +9,19 @@ import { messages } from './messages.ts'
 import { OWN_ROLLOUTS_ON_PAGE } from './own-rollouts.ts'
 import { volunteerView } from './view-model.ts'
 
+/** Where something is wrong, and not only missing. */
+const TROUBLE: readonly string[] = [messages.notYet.offline, messages.notYet.refused]
 const device = { webgpu: true, engineBytes: { webgpu: 27_000_000, wasm: 14_000_000 } }
 const reasons = Object.keys(messages.reason) as VolunteerReason[]
 const run = { description: sampleDescription, feed: sampleFeed }
 const start = (reason: VolunteerReason) => volunteerView(sampleSnapshot(run, { state: 'stopped', reason }), device).start
 const controls = (state: PeerState) => volunteerView(sampleSnapshot(run, { state, reason: null }), device).controls
-const download = (bytesFromOrigin: number, version: number | null = null) =>
-  volunteerView(sampleSnapshot(run, { state: 'fetching', reason: null, bytesFromOrigin, bytesFromPeers: 1_000_000, version }), device).download
+const download = (bytesSinceJoining: number, version: number | null = null) =>
+  volunteerView(sampleSnapshot(run, { state: 'fetching', reason: null, bytesFromOrigin: 8_000_000, bytesFromPeers: 1_000_000, bytesSinceJoining, version }), device).download
 
 test('before the start: cost is on the button, facts are shown, nothing can be paused', () => {
   const view = volunteerView(sampleSnapshot(run), device)
-  expect(view.start).toEqual({ label: 'Start helping', consequence: 'up to 44.2 MB to download · stop any time', action: 'start', enabled: true, note: null })
+  expect(view.start).toEqual({ label: 'Start helping', consequence: 'up to 44.2 MB to download · stop any time', action: 'start', enabled: true, note: null, trouble: false })
   expect(view.facts?.map(fact => fact.term)).toEqual(['Download', 'Runs on', 'Work', 'Sharing', 'Stopping', 'Never'])
   expect(view.facts?.[0]?.text).toMatch(/^At most 44\.2 MB the first time: 3\.2 MB of model/)
   expect(view.controls).toEqual([])
@@ -40,7 +42,7 @@ test.each([
   ['without a run', sampleSnapshot(), messages.notYet.noRun],
   ['after the end of the run', sampleSnapshot({ ...run, feed: { ...sampleFeed, phase: 'finished' } }), messages.notYet.finished]
 ])('%s the start button is off and says why', (_when, snapshot, note) => {
-  expect(volunteerView(snapshot, device).start).toMatchObject({ enabled: false, note })
+  expect(volunteerView(snapshot, device).start).toMatchObject({ enabled: false, note, trouble: TROUBLE.includes(note) })
 })
 
 test('an outdated page offers to be reloaded, other failures to try again', () => {
@@ -85,10 +87,10 @@ test('pause while working, resume while paused', () => {
   expect(controls('paused')).toEqual(['resume', 'stop'])
 })
 
-test('progress of the first download counts both sources, and never passes its end', () => {
-  expect(download(622_836)).toEqual({ fraction: 0.5, text: '1.6 MB of 3.2 MB' })
+test('progress of the first download counts since the tab joined, and never passes its end', () => {
+  expect(download(1_622_836)).toEqual({ fraction: 0.5, text: '1.6 MB of 3.2 MB' })
   expect(download(9_000_000)?.fraction).toBe(1)
-  expect(download(622_836, 4)).toBeNull()
+  expect(download(1_622_836, 4)).toBeNull()
 })
 
 test('what the tab has done stays visible after it was stopped', () => {
@@ -103,13 +105,13 @@ test('what the tab has done stays visible after it was stopped', () => {
   expect(contribution).toMatchObject({ fromOrigin: '1.0 MB from the server', fromPeers: '3.0 MB from other tabs', peerShare: 0.75 })
 })
 
-test('own rollouts carry their text where the feed has it, and every rejection in words', () => {
-  const rejected = REJECTION_REASONS.map((rejection, i) => ({ id: `90/${i}`, version: 3, tokens: 1, outcome: 'rejected', reward: null, rejection }) as const)
+test('own rollouts carry their text where it is known, and every rejection in words', () => {
+  const rejected = REJECTION_REASONS.map((rejection, i) => ({ id: `90/${i}`, text: null, version: 3, tokens: 1, outcome: 'rejected', reward: null, rejection }) as const)
   const { ownRollouts } = volunteerView(
     sampleSnapshot(run, {
       ownRollouts: [
-        { id: '41/0', version: 3, tokens: 4, outcome: 'sent', reward: null, rejection: null },
-        { id: '40/1', version: 3, tokens: 3, outcome: 'accepted', reward: 0.25, rejection: null },
+        { id: '40/1', text: { prompt: '12+35=', completion: '47' }, version: 3, tokens: 3, outcome: 'accepted', reward: 0.25, rejection: null },
+        { id: '41/0', text: null, version: 3, tokens: 4, outcome: 'sent', reward: null, rejection: null },
         ...rejected
       ]
     }),

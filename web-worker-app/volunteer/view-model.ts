@@ -28,6 +28,8 @@ export interface StartOffer {
   readonly enabled: boolean
   /** Why it is not enabled. */
   readonly note: string | null
+  /** It is not enabled because of something that is wrong. */
+  readonly trouble: boolean
 }
 
 /** Colours the state: `busy` does useful work, `idle` is fine, `waiting` on something outside, `failed` needs a person. */
@@ -130,11 +132,11 @@ function obstacleToStart({ connection, description, feed }: SessionSnapshot): st
 
 function startOffer(snapshot: SessionSnapshot, device: Device): StartOffer {
   const { reason } = snapshot.volunteer
-  if (reason === 'page_outdated') return { label: messages.start.reload, consequence: null, action: 'reload', enabled: true, note: null }
+  if (reason === 'page_outdated') return { label: messages.start.reload, consequence: null, action: 'reload', enabled: true, note: null, trouble: false }
   const note = obstacleToStart(snapshot)
   const bytes = firstDownloadBytes(snapshot.description?.downloadBytes, device)
   const consequence = bytes === null ? null : messages.start.consequence(formatBytes(bytes))
-  return { label: startLabel(reason), consequence, action: 'start', enabled: note === null, note }
+  return { label: startLabel(reason), consequence, action: 'start', enabled: note === null, note, trouble: snapshot.connection === 'offline' || snapshot.connection === 'refused' }
 }
 
 function factsBeforeStart(modelBytes: number | undefined, device: Device): Fact[] {
@@ -158,7 +160,7 @@ function controlsFor(state: PeerState): VolunteerView['controls'] {
 function firstDownload({ volunteer, description }: SessionSnapshot): VolunteerView['download'] {
   if (volunteer.state !== 'fetching' || volunteer.version !== null || description === undefined || description.downloadBytes === 0) return null
   const total = description.downloadBytes
-  const done = Math.min(total, volunteer.bytesFromOrigin + volunteer.bytesFromPeers)
+  const done = Math.min(total, volunteer.bytesSinceJoining)
   return { fraction: done / total, text: messages.download.progress(formatBytes(done), formatBytes(total)) }
 }
 
@@ -227,7 +229,7 @@ export function volunteerView(snapshot: SessionSnapshot, device: Device): Volunt
     controls: controlsFor(volunteer.state),
     download: firstDownload(snapshot),
     contribution: contributionView(volunteer),
-    ownRollouts: ownRolloutViews(volunteer.ownRollouts, feed),
+    ownRollouts: ownRolloutViews(volunteer.ownRollouts),
     run: feed === undefined ? null : runPicture(feed),
     runMissing: description === undefined ? messages.run.none : messages.run.waiting
   }
