@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { halfToFloat, floatToHalf } from '../model/half-float.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import { runs } from '../testing/property-runs.ts'
-import { decodeStageFrame, encodeStageFrame, type PassedWork } from './stage-frames.ts'
-import type { DrawnTokens } from './stage-work.ts'
+import { decodeStageFrame, encodeStageFrame } from './stage-frames.ts'
+import type { DrawnTokens, EndOfMicroBatch, PassedWork } from './stage-work.ts'
 
 const HIDDEN = 6
 const uint = fc.integer({ min: 0, max: 2 ** 32 - 1 })
@@ -32,34 +32,36 @@ const drawn: fc.Arbitrary<DrawnTokens> = fc.integer({ min: 1, max: 5 }).chain(ro
   fc.record({ kind: fc.constant('drawn' as const), ...round, tokens: fc.array(fc.nat(), { minLength: rows, maxLength: rows }).map(tokens => Int32Array.from(tokens)), logProbs: floats(rows) })
 )
 
+const end: fc.Arbitrary<EndOfMicroBatch> = fc.record({ kind: fc.constant('end' as const), microBatch: uint })
+
 test('what is encoded in f32 is decoded bit for bit', () => {
   fc.assert(
-    fc.property(fc.oneof(prefill, decode, drawn), output => {
-      expect(decodeStageFrame(encodeStageFrame(output, 'f32'), HIDDEN)).toEqual({ kind: 'ok', output })
+    fc.property(fc.oneof(prefill, decode, drawn, end), message => {
+      expect(decodeStageFrame(encodeStageFrame(message, 'f32'), HIDDEN)).toEqual({ kind: 'ok', message })
     })
   )
 })
 
 test('in f16 hidden states are rounded once, nothing else is, and half the bytes travel', () => {
   fc.assert(
-    fc.property(fc.oneof(prefill, decode), output => {
-      const frame = encodeStageFrame(output, 'f16')
-      expect(decodeStageFrame(frame, HIDDEN)).toEqual({ kind: 'ok', output: { ...output, hidden: output.hidden.map(value => halfToFloat(floatToHalf(value))) } })
-      expect(encodeStageFrame(output, 'f32').byteLength - frame.byteLength).toBe(2 * output.hidden.length)
+    fc.property(fc.oneof(prefill, decode), message => {
+      const frame = encodeStageFrame(message, 'f16')
+      expect(decodeStageFrame(frame, HIDDEN)).toEqual({ kind: 'ok', message: { ...message, hidden: message.hidden.map(value => halfToFloat(floatToHalf(value))) } })
+      expect(encodeStageFrame(message, 'f32').byteLength - frame.byteLength).toBe(2 * message.hidden.length)
     })
   )
 })
 
 test('no frame makes the decoder throw, read beyond the end or return something malformed', () => {
   fc.assert(
-    fc.property(fc.oneof(prefill, decode, drawn), fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 }), fc.integer({ min: -9, max: 9 }), (output, changes, resize) => {
-      const original = encodeStageFrame(output, 'f32')
+    fc.property(fc.oneof(prefill, decode, drawn, end), fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 }), fc.integer({ min: -9, max: 9 }), (message, changes, resize) => {
+      const original = encodeStageFrame(message, 'f32')
       const frame = new Uint8Array(Math.max(0, original.byteLength + resize))
       frame.set(original.subarray(0, frame.byteLength))
       for (const [at, value] of changes) if (frame.byteLength > 0) frame[at % Math.min(frame.byteLength, 80)] = value
       const decoded = decodeStageFrame(frame, HIDDEN)
-      if (decoded.kind === 'malformed' || decoded.output.kind === 'drawn') return
-      const work = decoded.output as PassedWork
+      if (decoded.kind === 'malformed' || decoded.message.kind === 'drawn' || decoded.message.kind === 'end') return
+      const work = decoded.message
       const rows = work.kind === 'prefill' ? work.lengths.length : work.rows
       expect(work.hidden.length).toBe(rows * (work.kind === 'prefill' ? work.steps : 1) * HIDDEN)
       expect(work.kind === 'prefill' && work.entering.some(({ promptRow }) => promptRow >= rows)).toBe(false)

@@ -9,50 +9,48 @@
  */
 import { floatToHalf, halfToFloat } from '../model/half-float.ts'
 import { LIMITS } from '../protocol/limits.ts'
-import type { Decode, DrawnTokens, EnteringSequence, Prefill, StageOutput } from './stage-work.ts'
+import type { EnteringSequence, StageMessage } from './stage-work.ts'
 
 /** `f16` halves the bytes and rounds; only where both ends agreed to it. */
 export type HiddenEncoding = 'f32' | 'f16'
 
-const KINDS = ['prefill', 'decode', 'drawn'] as const
+const KINDS = ['prefill', 'decode', 'drawn', 'end'] as const
 const ENCODINGS = ['f32', 'f16'] as const
 const HEADER_BYTES = 24
 const ENTERING_BYTES = 44
 const SEED_BYTES = 32
 
-export type DecodedFrame = { readonly kind: 'ok'; readonly output: StageOutput } | { readonly kind: 'malformed'; readonly expected: string }
+export type DecodedFrame = { readonly kind: 'ok'; readonly message: StageMessage } | { readonly kind: 'malformed'; readonly expected: string }
 
-/** A work whose payload is hidden states; token ids never leave the first stage. */
-export type PassedWork = (Prefill | Decode) & { readonly hidden: Float32Array }
-
-export function encodeStageFrame(output: PassedWork | DrawnTokens, encoding: HiddenEncoding): Uint8Array<ArrayBuffer> {
-  const left = output.kind === 'drawn' ? [] : output.left
-  const entering = output.kind === 'prefill' ? output.entering : []
-  const lengths = output.kind === 'prefill' ? output.lengths : new Int32Array()
-  const rows = output.kind === 'prefill' ? lengths.length : output.kind === 'decode' ? output.rows : output.tokens.length
-  const payloadBytes = output.kind === 'drawn' ? 8 * rows : output.hidden.length * (encoding === 'f32' ? 4 : 2)
+export function encodeStageFrame(message: StageMessage, encoding: HiddenEncoding): Uint8Array<ArrayBuffer> {
+  if (message.kind === 'end') return endFrame(message.microBatch)
+  const left = message.kind === 'drawn' ? [] : message.left
+  const entering = message.kind === 'prefill' ? message.entering : []
+  const lengths = message.kind === 'prefill' ? message.lengths : new Int32Array()
+  const rows = message.kind === 'prefill' ? lengths.length : message.kind === 'decode' ? message.rows : message.tokens.length
+  const payloadBytes = message.kind === 'drawn' ? 8 * rows : message.hidden.length * (encoding === 'f32' ? 4 : 2)
   const payloadStart = HEADER_BYTES + 4 * left.length + ENTERING_BYTES * entering.length + 2 * lengths.length
   const frame = new Uint8Array(payloadStart + payloadBytes)
   const view = new DataView(frame.buffer)
-  view.setUint8(0, KINDS.indexOf(output.kind))
+  view.setUint8(0, KINDS.indexOf(message.kind))
   view.setUint8(1, ENCODINGS.indexOf(encoding))
   view.setUint16(2, rows, true)
-  for (const [index, value] of [output.microBatch, output.step, output.version].entries()) view.setUint32(4 + 4 * index, value, true)
-  for (const [index, value] of [left.length, entering.length, output.kind === 'prefill' ? output.steps : 1].entries()) view.setUint16(16 + 2 * index, value, true)
+  for (const [index, value] of [message.microBatch, message.step, message.version].entries()) view.setUint32(4 + 4 * index, value, true)
+  for (const [index, value] of [left.length, entering.length, message.kind === 'prefill' ? message.steps : 1].entries()) view.setUint16(16 + 2 * index, value, true)
   let at = HEADER_BYTES
   for (const id of left) at = putUint32(view, at, id)
   for (const sequence of entering) at = putEntering(view, at, sequence)
   for (const length of lengths) at = putUint16(view, at, length)
-  if (output.kind === 'drawn') {
-    for (const token of output.tokens) at = putUint32(view, at, token)
-    for (const logProb of output.logProbs) {
+  if (message.kind === 'drawn') {
+    for (const token of message.tokens) at = putUint32(view, at, token)
+    for (const logProb of message.logProbs) {
       view.setFloat32(at, logProb, true)
       at += 4
     }
   } else if (encoding === 'f32') {
-    for (const [index, value] of output.hidden.entries()) view.setFloat32(at + 4 * index, value, true)
+    for (const [index, value] of message.hidden.entries()) view.setFloat32(at + 4 * index, value, true)
   } else {
-    for (const [index, value] of output.hidden.entries()) view.setUint16(at + 2 * index, floatToHalf(value), true)
+    for (const [index, value] of message.hidden.entries()) view.setUint16(at + 2 * index, floatToHalf(value), true)
   }
   return frame
 }
@@ -64,6 +62,7 @@ export function decodeStageFrame(frame: Uint8Array, hiddenSize: number): Decoded
   const kind = KINDS[view.getUint8(0)]
   const encoding = ENCODINGS[view.getUint8(1)]
   if (kind === undefined || encoding === undefined || view.getUint16(22, true) !== 0) return malformed('a known kind and encoding')
+  if (kind === 'end') return frame.byteLength === HEADER_BYTES ? { kind: 'ok', message: { kind, microBatch: view.getUint32(4, true) } } : malformed(`${HEADER_BYTES} bytes`)
   const rows = view.getUint16(2, true)
   const [leftCount, enteringCount, steps] = [view.getUint16(16, true), view.getUint16(18, true), view.getUint16(20, true)] as const
   if (rows < 1 || rows > LIMITS.rowsPerMicroBatch || steps < 1) return malformed(`1 to ${LIMITS.rowsPerMicroBatch} rows of at least one token`)
@@ -76,16 +75,23 @@ export function decodeStageFrame(frame: Uint8Array, hiddenSize: number): Decoded
   const payloadBytes = kind === 'drawn' ? 8 * rows : rows * steps * hiddenSize * (encoding === 'f32' ? 4 : 2)
   if (frame.byteLength !== payloadStart + payloadBytes) return malformed(`${payloadStart + payloadBytes} bytes for ${rows} rows of ${steps}`)
   const round = { microBatch: view.getUint32(4, true), step: view.getUint32(8, true), version: view.getUint32(12, true) }
-  if (kind === 'drawn') return { kind: 'ok', output: { kind, ...round, tokens: int32s(view, payloadStart, rows), logProbs: floats(view, payloadStart + 4 * rows, rows) } }
+  if (kind === 'drawn') return { kind: 'ok', message: { kind, ...round, tokens: int32s(view, payloadStart, rows), logProbs: floats(view, payloadStart + 4 * rows, rows) } }
   const left = Array.from({ length: leftCount }, (_, index) => view.getUint32(HEADER_BYTES + 4 * index, true))
   const hidden = encoding === 'f32' ? floats(view, payloadStart, rows * steps * hiddenSize) : halves(view, payloadStart, rows * steps * hiddenSize)
-  if (kind === 'decode') return { kind: 'ok', output: { kind, ...round, left, rows, hidden } }
+  if (kind === 'decode') return { kind: 'ok', message: { kind, ...round, left, rows, hidden } }
   const enteringStart = HEADER_BYTES + 4 * leftCount
   const entering = Array.from({ length: enteringCount }, (_, index) => enteringAt(view, enteringStart + ENTERING_BYTES * index))
   const lengths = Int32Array.from({ length: rows }, (_, row) => view.getUint16(payloadStart - lengthBytes + 2 * row, true))
   if (lengths.some(length => length < 1 || length > steps)) return malformed(`prompts of 1 to ${steps} tokens`)
   if (entering.some(({ promptRow }) => promptRow >= rows)) return malformed('sequences of the prompts that are there')
-  return { kind: 'ok', output: { kind, ...round, left, entering, lengths, steps, hidden } }
+  return { kind: 'ok', message: { kind, ...round, left, entering, lengths, steps, hidden } }
+}
+
+function endFrame(microBatch: number): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(HEADER_BYTES)
+  frame[0] = KINDS.indexOf('end')
+  new DataView(frame.buffer).setUint32(4, microBatch, true)
+  return frame
 }
 
 function malformed(expected: string): DecodedFrame {

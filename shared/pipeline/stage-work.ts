@@ -65,4 +65,15 @@ export interface DrawnTokens {
   readonly logProbs: Float32Array
 }
 
-export type StageOutput = StageWork | DrawnTokens
+/** From the first stage along the pipeline: every stage may forget the micro-batch. */
+export interface EndOfMicroBatch {
+  readonly kind: 'end'
+  readonly microBatch: MicroBatchId
+}
+
+/** A work between stages carries hidden states; token ids never leave the first stage. */
+export type PassedWork = (Prefill | Decode) & { readonly hidden: Float32Array }
+
+export type StageOutput = PassedWork | DrawnTokens
+/** Everything that goes from one stage to the next, and from the last to the first. */
+export type StageMessage = PassedWork | DrawnTokens | EndOfMicroBatch

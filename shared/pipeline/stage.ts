@@ -14,7 +14,7 @@ export interface StageOptions {
   readonly uniform: Uniform
   /** Most sequences in one micro-batch. */
   readonly maxRows: number
-  /** Called before the first work of another version than the last work's. @throws StageFault when the version is not here */
+  /** Called before each work: the engine shall compute with this version. @throws StageFault when the version is not here */
   readonly useVersion: (version: PolicyVersion) => Promise<void>
 }
 
@@ -36,7 +36,6 @@ export class StageFault extends Error {}
 export class Stage {
   readonly #options: StageOptions
   readonly #batches = new Map<MicroBatchId, MicroBatch>()
-  #version: PolicyVersion | undefined
 
   constructor(options: StageOptions) {
     this.#options = options
@@ -56,10 +55,7 @@ export class Stage {
   async run(work: StageWork): Promise<StageOutput> {
     const batch = this.#batchOf(work)
     if (work.step !== batch.step) throw new StageFault(`micro-batch ${work.microBatch}: work ${work.step} where ${batch.step} was due`)
-    if (work.version !== this.#version) {
-      await this.#options.useVersion(work.version)
-      this.#version = work.version
-    }
+    await this.#options.useVersion(work.version)
     batch.step++
     for (const id of work.left) leave(batch.rows, id)
     return work.kind === 'prefill' ? this.#prefill(batch, work) : this.#decode(batch, work)

@@ -2,8 +2,8 @@
 import type { Uniform } from '../engine/batch-generator.ts'
 import type { SliceEngine } from '../engine/slice-engine.ts'
 import { createPipelineDriver, pendingSequences, stepPipelineDriver, type DriverEffect, type DriverInput, type PipelineDriver } from '../pipeline/pipeline-driver.ts'
-import { decodeStageFrame, encodeStageFrame, type HiddenEncoding, type PassedWork } from '../pipeline/stage-frames.ts'
-import type { StageOutput, StageWork } from '../pipeline/stage-work.ts'
+import { decodeStageFrame, encodeStageFrame, type HiddenEncoding } from '../pipeline/stage-frames.ts'
+import type { EndOfMicroBatch, StageMessage, StageWork } from '../pipeline/stage-work.ts'
 import { Stage } from '../pipeline/stage.ts'
 import type { Rng } from '../random/rng.ts'
 
@@ -17,7 +17,6 @@ export interface LoopbackOptions {
   readonly useVersion?: (engine: SliceEngine, version: number) => Promise<void>
 }
 
-type Arrival = { readonly kind: 'work'; readonly work: StageWork } | { readonly kind: 'end'; readonly microBatch: number }
 export type Finished = Extract<DriverEffect, { kind: 'finished' }>
 
 export class LoopbackPipeline {
@@ -27,7 +26,7 @@ export class LoopbackPipeline {
   readonly #options: LoopbackOptions
   readonly #stages: readonly Stage[]
   /** What has arrived at each stage and is not computed. */
-  readonly #inboxes: Arrival[][]
+  readonly #inboxes: (StageWork | EndOfMicroBatch)[][]
 
   constructor(options: LoopbackOptions) {
     const { engines, uniform, maxRows } = options
@@ -65,22 +64,22 @@ export class LoopbackPipeline {
     const arrival = this.#inboxes[index]!.shift()!
     if (arrival.kind === 'end') {
       this.#stages[index]!.end(arrival.microBatch)
-      this.#inboxes[index + 1]?.push(arrival)
+      if (index + 1 < this.#stages.length) this.#deliver(arrival, index + 1)
     } else {
-      this.#deliver(await this.#stages[index]!.run(arrival.work), index + 1)
+      this.#deliver(await this.#stages[index]!.run(arrival), index + 1)
     }
     return true
   }
 
-  #deliver(output: StageOutput, to: number): void {
-    const decoded = decodeStageFrame(encodeStageFrame(output as PassedWork, this.#options.encoding ?? 'f32'), this.#options.engines[0]!.config.hiddenSize)
-    if (decoded.kind === 'malformed') throw new Error(`a stage sent ${output.kind}: expected ${decoded.expected}`)
-    if (decoded.output.kind === 'drawn') this.input({ kind: 'drawn', drawn: decoded.output })
-    else this.#inboxes[to]!.push({ kind: 'work', work: decoded.output })
+  #deliver(sent: StageMessage, to: number): void {
+    const decoded = decodeStageFrame(encodeStageFrame(sent, this.#options.encoding ?? 'f32'), this.#options.engines[0]!.config.hiddenSize)
+    if (decoded.kind === 'malformed') throw new Error(`a stage sent ${sent.kind}: expected ${decoded.expected}`)
+    if (decoded.message.kind === 'drawn') this.input({ kind: 'drawn', drawn: decoded.message })
+    else this.#inboxes[to]!.push(decoded.message)
   }
 
   #carryOut(effect: DriverEffect): void {
-    if (effect.kind === 'run') this.#inboxes[0]!.push({ kind: 'work', work: effect.work })
+    if (effect.kind === 'run') this.#inboxes[0]!.push(effect.work)
     else if (effect.kind === 'end') this.#inboxes[0]!.push(effect)
     else if (effect.kind === 'token') this.streamed.set(effect.key, [...(this.streamed.get(effect.key) ?? []), effect.token])
     else this.finished.set(effect.key, effect)
