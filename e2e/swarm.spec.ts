@@ -76,15 +76,16 @@ test('a killed tab, a reloaded tab and a restarted server lose no accepted rollo
 
 test('a trainer that has to go back to an older checkpoint takes the tab along that knows newer versions', async ({ launchSwarm }) => {
   const swarm = await launchSwarm({ peers: 1, seed: 5, overrides: SMALL, args: ['--updates', '1000'] })
-  await swarm.waitForFeed(({ report }) => report.updates >= 3)
+  const { peers } = await swarm.waitForFeed(({ peers }) => (peers[0]?.status.version ?? 0) >= 3)
+  const held = peers[0]!.status.version!
   await swarm.stopTrainer()
-  const lost = readReport(swarm.reportFile).updates
-  truncateSync(join(swarm.runDirectory, 'checkpoints', `version-${lost}`, 'optimizer.safetensors'), 200)
-  swarm.resumeTrainer(['--updates', String(lost + 2)])
+  const newest = readReport(swarm.reportFile).updates
+  for (let lost = held; lost <= newest; lost++) truncateSync(join(swarm.runDirectory, 'checkpoints', `version-${lost}`, 'optimizer.safetensors'), 200)
+  swarm.resumeTrainer(['--updates', String(newest + 2)])
   await swarm.waitForFinish()
-  expect(swarm.swarm.trainer.lastErrorLines).toContain(`going back from version ${lost} to ${lost - 1}`)
+  expect(swarm.swarm.trainer.lastErrorLines).toContain(`going back from version ${newest} to ${held - 1}`)
   const report = readReport(swarm.reportFile)
-  expect(report.updates).toBe(lost + 2)
+  expect(report.updates).toBe(newest + 2)
   expect(report.rollouts.rejected).toEqual({})
   expect(report.peers).toHaveLength(1)
 })
