@@ -70,7 +70,7 @@ export const messages = {
 
   /** Said to a tab that waits for work, where the run has none any more. */
   runOver: {
-    finished: { headline: 'Run finished', explanation: 'This run has learnt what it set out to learn. Thank you! Your tab computes nothing now, and would help the next run.' },
+    finished: { headline: 'Run finished', explanation: 'This run has done all its updates. Thank you! Your tab computes nothing now, and would help the next run.' },
     stopped: { headline: 'Run stopped', explanation: 'The trainer of this run was stopped. Your tab computes nothing now, and goes on by itself if the run does.' }
   },
 
