@@ -43,6 +43,11 @@ describe('which chain', () => {
     expect(route).toMatchObject({ stages: [{ layers: { start: 0, end: 10 } }, { layers: { start: 10, end: 28 } }], circuitMs: 72 })
   })
 
+  test('nobody serves two stages of one chain, although leaving the slow one for the middle only would be cheaper', () => {
+    const route = routeChain(request, [slow, host('fast', 10, 20, 0.1)], linked(['slow', 'fast', 2]))
+    expect(route).toMatchObject({ stages: [{ peer: 'slow', layers: { start: 0, end: 28 } }] })
+  })
+
   test('a queue is waited for, so the busy one of two equal peers rests', () => {
     const busy = host('a-busy', 14, 28, 1, { cost: { layerMs: 1, queueMs: 9, sendMs: 0 } })
     const links = linked(['front', 'a-busy', 10], ['front', 'back', 10])
