@@ -42,8 +42,8 @@ export type PlanFaultCode = 'unknown_peer' | 'peer_twice' | 'layers_not_tiled' |
 
 export interface PlanFault {
   readonly code: PlanFaultCode
-  /** The peer concerned; for `layers_not_tiled` the one whose slice does not begin where the one before ends. */
-  readonly peer: PeerId
+  /** The peer concerned; for `layers_not_tiled` the one whose slice does not begin where the one before ends, undefined for a pipeline without stages. */
+  readonly peer: PeerId | undefined
 }
 
 /** Whatever makes a plan unusable. Empty for every plan that this folder makes. */
@@ -59,6 +59,7 @@ export function planFaults(shape: ModelShape, devices: readonly Device[], plan: 
     seen.add(peer)
   }
   for (const pipeline of plan.pipelines) {
+    if (pipeline.length === 0) faults.push({ code: 'layers_not_tiled', peer: undefined })
     let covered = 0
     for (const [index, { peer, slice }] of pipeline.entries()) {
       const isLast = index === pipeline.length - 1

@@ -14,6 +14,15 @@ export interface Device {
   readonly network?: string
 }
 
+/** Named networks, and one for all devices that name none; in order of names. */
+export function networksOf(devices: readonly Device[]): string[] {
+  return [...new Set(devices.map(networkOf))].toSorted()
+}
+
+export function networkOf(device: Device): string {
+  return device.network ?? ''
+}
+
 /** How many layers one device can hold, by what else it holds. Never more than the model has. */
 export interface StageCapacity {
   /** Layers only. */
@@ -49,23 +58,38 @@ export function mostCapableFirst<Item extends { readonly device: Device; readonl
 
 /**
  * The most layers that these can hold as one pipeline, over all choices of the first and the last stage. With no possible
- * first or last stage the result is far below 0; above 0 it grows with every member.
+ * first or last stage the result is far below 0; otherwise it grows with every member.
  */
 export function pipelineCapacity(members: readonly StageCapacity[]): number {
   if (members.length === 1) return members[0]!.whole
   let layers = 0
-  let [first, nextFirst, firstAt] = [Infinity, Infinity, -1]
-  let [last, nextLast, lastAt] = [Infinity, Infinity, -1]
-  for (const [index, member] of members.entries()) {
+  let first = Infinity
+  let otherFirst = Infinity
+  let firstAt = -1
+  let last = Infinity
+  let otherLast = Infinity
+  let lastAt = -1
+  for (let index = 0; index < members.length; index++) {
+    const member = members[index]!
     layers += member.middle
     const asFirst = embeddingPrice(member)
     const asLast = headPrice(member)
-    if (asFirst < first) [first, nextFirst, firstAt] = [asFirst, first, index]
-    else if (asFirst < nextFirst) nextFirst = asFirst
-    if (asLast < last) [last, nextLast, lastAt] = [asLast, last, index]
-    else if (asLast < nextLast) nextLast = asLast
+    if (asFirst < first) {
+      otherFirst = first
+      first = asFirst
+      firstAt = index
+    } else if (asFirst < otherFirst) otherFirst = asFirst
+    if (asLast < last) {
+      otherLast = last
+      last = asLast
+      lastAt = index
+    } else if (asLast < otherLast) otherLast = asLast
   }
-  return layers - (firstAt === lastAt ? Math.min(first + nextLast, nextFirst + last) : first + last)
+  return layers - (firstAt === lastAt ? Math.min(first + otherLast, otherFirst + last) : first + last)
+}
+
+export function canHoldAll(members: readonly StageCapacity[], layers: number): boolean {
+  return members.some(({ whole }) => whole >= layers) || (members.length > 0 && pipelineCapacity(members) >= layers)
 }
 
 /** Stands for "cannot": more than any pipeline has layers, yet finite, so that sums stay comparable. */
