@@ -59,6 +59,15 @@ describe('which chain', () => {
   })
 })
 
+test('among many peers, a chain is found even if it must hand over in the middle of two slices', () => {
+  const relays = [host('o', 0, 14, 1), host('p', 14, 20, 1), host('q', 10, 18, 1), host('r', 17, 28, 1)]
+  const links = linked(['o', 'p', 2], ['p', 'q', 2], ['q', 'r', 2], ['r', 'o', 2])
+  markUnlinkable(links, 'o', 'q')
+  markUnlinkable(links, 'p', 'r')
+  const others = Array.from({ length: 20 }, (_, index) => host(`other${index}`, 3, 5, 1))
+  expect(routeChain(request, [...relays, ...others], links)).toMatchObject({ kind: 'chain', circuitMs: 32, stages: [{ peer: 'o' }, { peer: 'p' }, { peer: 'q' }, { peer: 'r' }] })
+})
+
 describe('why no chain', () => {
   const missing = (hosts: SliceHost[], links = createLinkMap(), excluded?: string[]) => {
     const route = routeChain({ ...request, ...(excluded && { excluded: new Set(excluded) }) }, hosts, links)
