@@ -78,17 +78,16 @@ interface RingGraph {
 }
 
 function ringGraph(layers: number, hosts: readonly RingHost[], delays: Float64Array, everyLayer: boolean): RingGraph {
-  const at = (holds: (host: RingHost, boundary: number) => boolean): number[][] =>
-    Array.from({ length: layers + 1 }, (_, boundary) => [...hosts.keys()].filter(index => holds(hosts[index]!, boundary)))
-  return {
-    layers,
-    hosts,
-    delays,
-    leaving: at((host, boundary) => host.start < boundary && boundary <= host.end),
-    entering: at((host, boundary) => host.start <= boundary && boundary < host.end),
-    starting: at((host, boundary) => host.start === boundary && boundary < host.end),
-    everyLayer
+  const boundaries = (): number[][] => Array.from({ length: layers + 1 }, () => [])
+  const [leaving, entering, starting] = [boundaries(), boundaries(), boundaries()]
+  for (const [index, { start, end }] of hosts.entries()) {
+    if (start < end) starting[start]!.push(index)
+    for (let boundary = start; boundary < end; boundary++) {
+      entering[boundary]!.push(index)
+      leaving[boundary + 1]!.push(index)
+    }
   }
+  return { layers, hosts, delays, leaving, entering, starting, everyLayer }
 }
 
 /** Whom a host may hand over to at a boundary. */
