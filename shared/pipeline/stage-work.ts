@@ -4,6 +4,8 @@
  * Works of one micro-batch arrive in the order in which they were sent.
  */
 
+/** Names a pipeline among those of a signaling server: uint32, never used twice. */
+export type PipelineId = number
 /** Unique among the sequences of one pipeline's first stage. */
 export type SequenceId = number
 export type MicroBatchId = number

@@ -63,6 +63,8 @@ export class ChunkExchange {
       },
       linkLost: options.linkLost,
       frame: (peer, frame) => this.#takeFrame(peer, frame),
+      // Nobody sends any before a signaling server gives out places in pipelines.
+      stageFragment: peer => this.#links.close(peer),
       signal: options.signal
     })
   }

@@ -12,6 +12,8 @@ export interface LinkListener {
   /** A link that was asked for could not be made, or is no more, and not because the other tab left. */
   linkLost(peer: string): void
   frame(peer: string, frame: LinkFrame): void
+  /** A fragment of a stage frame, as it came. */
+  stageFragment(peer: string, fragment: Uint8Array<ArrayBuffer>): void
   /** For the other tab, through the signaling server. */
   signal(to: string, data: string): void
 }
@@ -20,8 +22,13 @@ const CONNECT_TIMEOUT_MS = 15_000
 /** Chromium allows 500 connections per renderer process, closed ones included until they are collected. */
 const CONNECTIONS_PER_PAGE = 400
 
+/** simple-peer takes the channel that it is offered for its own: ours has a number that both sides know beforehand. */
+const STAGE_CHANNEL = { negotiated: true, id: 100 }
+
 interface Link {
   readonly connection: SimplePeer.Instance
+  /** Hidden states have a channel of their own: they never wait behind chunks. */
+  readonly stageChannel: RTCDataChannel
   readonly connectTimer: ReturnType<typeof setTimeout>
   up: boolean
 }
@@ -58,7 +65,12 @@ export class PeerLinks {
     }))
     // In object mode simple-peer tells text from binary; otherwise both arrive as bytes.
     const connection = new SimplePeer({ initiator, config: { iceServers }, objectMode: true })
-    const link: Link = { connection, up: false, connectTimer: setTimeout(() => this.close(peer), CONNECT_TIMEOUT_MS) }
+    const stageChannel = openStageChannel(connection)
+    stageChannel.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+      if (data instanceof ArrayBuffer) this.#listener.stageFragment(peer, new Uint8Array(data))
+      else this.close(peer)
+    })
+    const link: Link = { connection, stageChannel, up: false, connectTimer: setTimeout(() => this.close(peer), CONNECT_TIMEOUT_MS) }
     this.#links.set(peer, link)
     connection.on('signal', data => this.#listener.signal(peer, JSON.stringify(data)))
     connection.on('connect', () => {
@@ -91,6 +103,14 @@ export class PeerLinks {
 
   sendPiece(peer: string, piece: Piece): void {
     this.#send(peer, encodePiece(piece))
+  }
+
+  /** @returns false when there is no open link */
+  sendStageFragment(peer: string, fragment: Uint8Array<ArrayBuffer>): boolean {
+    const link = this.#links.get(peer)
+    if (link?.stageChannel.readyState !== 'open') return false
+    link.stageChannel.send(fragment)
+    return true
   }
 
   close(peer: string): void {
@@ -132,4 +152,11 @@ export class PeerLinks {
     link.connection.destroy()
     if (link.up) this.#listener.linkDown(peer)
   }
+}
+
+function openStageChannel(connection: SimplePeer.Instance): RTCDataChannel {
+  const { _pc: peerConnection } = connection as unknown as { readonly _pc: RTCPeerConnection }
+  const channel = peerConnection.createDataChannel('stages', STAGE_CHANNEL)
+  channel.binaryType = 'arraybuffer'
+  return channel
 }

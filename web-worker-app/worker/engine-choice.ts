@@ -3,9 +3,11 @@ import type { SliceEngine } from '#shared/engine/slice-engine.ts'
 import type { DecoderConfig } from '#shared/model/config.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
+import type { ModelSlice } from '#shared/model/tensor-names.ts'
 import type { RunTimer } from '../engine/timed-runtime.ts'
 import type { TabEngineOptions } from '../engine/webgpu-engine.ts'
 import type { BrowserEngine, EnginePreferences } from './rollout-worker-api.ts'
+import { measureSlice } from './slice-speed.ts'
 import { measureThroughput, type Throughput } from './throughput.ts'
 
 export interface ChosenEngine {
@@ -19,6 +21,8 @@ export interface ChosenEngine {
 export interface EngineRequest {
   readonly config: DecoderConfig
   readonly lora: LoraConfig | null
+  /** The whole model unless given. */
+  readonly slice?: ModelSlice
   readonly weights: Tensors
   readonly preferences: EnginePreferences
 }
@@ -50,17 +54,20 @@ export async function chooseEngine(request: EngineRequest): Promise<{ readonly c
   return { chosen, faults }
 }
 
-async function tryEngine(kind: BrowserEngine, { config, lora, weights, preferences }: EngineRequest): Promise<ChosenEngine | undefined> {
+async function tryEngine(kind: BrowserEngine, { config, lora, slice, weights, preferences }: EngineRequest): Promise<ChosenEngine | undefined> {
   const timer: RunTimer = { milliseconds: 0 }
   const make = await (kind === 'webgpu' ? openWebGpu(preferences, timer) : openWasm(preferences, timer))
   if (make === undefined) return undefined
   const selfTest = await runSelfTest((goldenConfig, goldenWeights, goldenLora) => make({ config: goldenConfig, weights: goldenWeights, lora: goldenLora }))
   if (!selfTest.ok) throw new Error(`the self-test's logits are wrong by ${selfTest.maxDifference}`)
-  const engine = await make({ config, weights, ...(lora !== null && { lora }) })
+  const engine = await make({ config, weights, ...(lora !== null && { lora }), ...(slice !== undefined && { slice }) })
   const measured: Throughput[] = []
   for (const rows of ROWS_TRIED) {
     if (measured.some(({ seconds }) => seconds > SLOW_SECONDS)) break
-    measured.push(await measureThroughput(engine, timer, { rows, prompt: [config.bosTokenId], samples: rows, maxTokens: MEASURED_TOKENS }))
+    const whole = engine.slice.embed && engine.slice.head
+    measured.push(
+      await (whole ? measureThroughput(engine, timer, { rows, prompt: [config.bosTokenId], samples: rows, maxTokens: MEASURED_TOKENS }) : measureSlice(engine, timer, rows, MEASURED_TOKENS))
+    )
   }
   const rows = measured.reduce((best, next) => (speed(next) > speed(best) ? next : best)).rows
   return { kind, engine, timer, rows, measured }
