@@ -7,7 +7,8 @@ import { markdownTable } from './table.ts'
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   learner: async () => (await import('./learner.ts')).learnerBenchmark,
-  rollout: async () => (await import('./rollout.ts')).rolloutBenchmark
+  rollout: async () => (await import('./rollout.ts')).rolloutBenchmark,
+  scheduling: async () => (await import('./scheduling/scheduling-bench.ts')).schedulingBenchmark
 }
 
 function usage(): string {

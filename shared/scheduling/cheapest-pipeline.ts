@@ -19,7 +19,7 @@ export interface Holder extends Member {
 /** Of holders of the same layers only the most capable are considered: they can stand in for the others. */
 const ALIKE_HOLDERS = 8
 /** Partial pipelines looked at before the search gives up being optimal. */
-const SEARCH_STEPS = 200_000
+const SEARCH_STEPS = 60_000
 
 /** Stages that tile [0, end), linked from the last to the first. */
 interface PartialPipeline {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { createRng } from '../random/rng.ts'
 import { planFaults, planValue } from './layer-plan.ts'
 import type { ModelShape } from './model-shape.ts'
 import { allocateManually } from './manual-allocation.ts'
@@ -32,6 +33,14 @@ describe('the cases of the Parallax repository', () => {
   ])('$layers layers over $capacities: $pipelines pipelines, $stages stages', ({ layers, capacities, pipelines, stages }) => {
     expect(planValue(allocateLayers(model(layers), fleet(...capacities)))).toBe(pipelines ** 2 / stages)
   })
+})
+
+test('of two hundred different devices as many pipelines are made as their memory allows', () => {
+  const rng = createRng('two hundred')
+  const memory = Array.from({ length: 200 }, () => 4 + 5 * rng.float())
+  // Every pipeline loses at least three layers to the embedding and three to the head.
+  const bound = Math.floor(memory.reduce((total, layers) => total + Math.floor(layers), 0) / (28 + 3 + 3))
+  expect(allocateLayers(model(28, 3.5, 3.5), fleet(...memory)).pipelines).toHaveLength(bound)
 })
 
 test('who can hold the whole model serves it alone, and the others make what they can', () => {

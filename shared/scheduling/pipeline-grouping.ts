@@ -33,7 +33,7 @@ export function groupIntoPipelines(capacities: readonly StageCapacity[], layers:
   let best = valueOf(most) > valueOf([]) ? most : []
   let bestValue = valueOf(best)
   const counts = fewestStages.slice(0, most.length + 1).map((stages, count) => ({ count, stages, bound: value(count, stages) }))
-  for (const { count, stages, bound } of counts.toSorted((left, right) => right.bound - left.bound || left.count - right.count)) {
+  for (const { count, stages, bound } of counts.slice(1).toSorted((left, right) => right.bound - left.bound || left.count - right.count)) {
     if (bound <= bestValue) break
     let mostStages = others.length
     while (value(count, mostStages) <= bestValue) mostStages--
