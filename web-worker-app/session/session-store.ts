@@ -102,6 +102,7 @@ export interface SessionCommands {
 }
 
 export interface SessionStore {
+  /** Told at once of the first change, and at most every `REPAINT_MS` of those that follow; never left with an old picture. */
   subscribe(this: void, listener: () => void): () => void
   getSnapshot(this: void): SessionSnapshot
   readonly commands: SessionCommands
@@ -115,6 +116,9 @@ export interface SnapshotCell {
 }
 
 export const OWN_ROLLOUTS_SHOWN = 24
+
+/** Every piece and every rollout changes a number; people read a few of them in a second, and each picture costs the tab a step. */
+export const REPAINT_MS = 200
 
 const initialSnapshot: SessionSnapshot = {
   connection: 'connecting',
@@ -140,7 +144,17 @@ const initialSnapshot: SessionSnapshot = {
 
 export function createSnapshotCell(): SnapshotCell {
   let snapshot = initialSnapshot
+  let repainting: ReturnType<typeof setTimeout> | undefined
+  let changed = false
   const listeners = new Set<() => void>()
+  const tell = (): void => {
+    changed = false
+    repainting = setTimeout(() => {
+      repainting = undefined
+      if (changed) tell()
+    }, REPAINT_MS)
+    for (const listener of listeners) listener()
+  }
   return {
     subscribe: listener => {
       listeners.add(listener)
@@ -149,7 +163,8 @@ export function createSnapshotCell(): SnapshotCell {
     getSnapshot: () => snapshot,
     update: ({ volunteer, ...rest }) => {
       snapshot = { ...snapshot, ...rest, volunteer: volunteer === undefined ? snapshot.volunteer : { ...snapshot.volunteer, ...volunteer } }
-      for (const listener of listeners) listener()
+      changed = true
+      if (repainting === undefined) tell()
     }
   }
 }
