@@ -77,7 +77,7 @@ const PROMPTS = [[1, 5, 6, 8], [1, 7], [1, 9, 9, 4, 3, 6], [1, 12, 4]]
 for (const cut of [[0, 4], [0, 2, 4], [0, 1, 2, 4], [0, 1, 2, 3, 4]]) {
   test(`${cut.length - 1} stages generate what one tab would, with three versions and late requests in between`, async ({ page }) => {
     await openStages(page, cut)
-    await page.evaluate(() => window.pipelines.join(1, 'f32', { microBatches: 3 }))
+    await page.evaluate(() => window.pipelines.join(1, { microBatches: 3 }))
     const base = requestsOf(0, PROMPTS, 8, 24)
     await page.evaluate(requests => window.pipelines.request(1, requests), base)
     for (const version of [1, 2]) {
@@ -93,7 +93,7 @@ for (const cut of [[0, 4], [0, 2, 4], [0, 1, 2, 4], [0, 1, 2, 3, 4]]) {
 
 test('sequences under way go on in another pipeline with the same tokens', async ({ page }) => {
   await openStages(page, [0, 2, 4])
-  await page.evaluate(() => window.pipelines.join(1, 'f32', { microBatches: 2 }))
+  await page.evaluate(() => window.pipelines.join(1, { microBatches: 2 }))
   const requests = requestsOf(0, PROMPTS, 6, 40)
   await page.evaluate(requests => window.pipelines.request(1, requests), requests)
   await page.evaluate(key => window.pipelines.hears(key, 3), requests[0]!.key)
@@ -103,7 +103,7 @@ test('sequences under way go on in another pipeline with the same tokens', async
 
 test('a stage that is sent nonsense gives its place up and says why; another pipeline takes over', async ({ page }) => {
   await openStages(page, [0, 2, 4])
-  await page.evaluate(() => window.pipelines.join(1, 'f32', { microBatches: 2 }))
+  await page.evaluate(() => window.pipelines.join(1, { microBatches: 2 }))
   const requests = requestsOf(0, PROMPTS, 6, 40)
   await page.evaluate(requests => window.pipelines.request(1, requests), requests)
   await page.evaluate(key => window.pipelines.hears(key, 3), requests[0]!.key)
@@ -116,7 +116,7 @@ test('a stage that is sent nonsense gives its place up and says why; another pip
 test('two stages on WebGPU generate what one tab would', async ({ page }) => {
   test.setTimeout(240_000)
   await openStages(page, [0, 2, 4], 'webgpu')
-  await page.evaluate(() => window.pipelines.join(1, 'f32', { microBatches: 2 }))
+  await page.evaluate(() => window.pipelines.join(1, { microBatches: 2 }))
   const base = requestsOf(0, PROMPTS, 2, 6)
   await page.evaluate(requests => window.pipelines.request(1, requests), base)
   await page.evaluate(([model, lora, adapter]) => window.pipelines.addVersion(model, lora, 1, adapter), [model, lora, ADAPTERS[1]!] as const)

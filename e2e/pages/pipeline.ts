@@ -1,15 +1,13 @@
-/** Stage workers of the product in one page, joined to a ring by real data channels, for `pipeline.spec.ts`. */
-import { proxy, transfer, wrap, type Remote } from 'comlink'
+/** A ring of stage workers with a small random model, for `pipeline.spec.ts`. */
+import { proxy } from 'comlink'
 import { parseDecoderConfig } from '#shared/model/config.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
-import { pipelineOf } from '#shared/pipeline/frame-fragments.ts'
 import type { FinishReason, SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
-import type { HiddenEncoding } from '#shared/pipeline/stage-frames.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
-import { PeerLinks } from '#web-worker-app/mesh/peer-links.ts'
 import type { LoadAnswer } from '#web-worker-app/worker/rollout-worker-api.ts'
-import type { FirstPlace, Generated, StageWorkerApi } from '#web-worker-app/worker/stage-worker-api.ts'
+import type { FirstPlace, Generated } from '#web-worker-app/worker/stage-worker-api.ts'
+import { joinRing, openRing, type RingTab } from './pipeline-ring.ts'
 
 interface Opening {
   readonly model: unknown
@@ -26,41 +24,6 @@ export interface Completion {
   readonly finish: FinishReason
 }
 
-class Tab {
-  readonly name: string
-  readonly links: PeerLinks
-  readonly stage: Remote<StageWorkerApi>
-  readonly linked = new Map<string, () => void>()
-  /** To the worker, by pipeline. */
-  readonly ports = new Map<PipelineId, MessagePort>()
-
-  constructor(name: string, tabs: ReadonlyMap<string, Tab>) {
-    this.name = name
-    this.stage = wrap<StageWorkerApi>(new Worker(new URL('../../web-worker-app/worker/stage-worker.ts', import.meta.url), { type: 'module' }))
-    this.links = new PeerLinks([], {
-      linkUp: peer => this.linked.get(peer)?.(),
-      linkDown: () => undefined,
-      linkLost: () => undefined,
-      frame: () => undefined,
-      signal: (to, data) => tabs.get(to)!.links.signal(name, data),
-      stageFragment: (_, fragment) => this.ports.get(pipelineOf(fragment)!)?.postMessage(fragment, [fragment.buffer])
-    })
-  }
-
-  /** Takes a place between two others; without others it is the whole pipeline. */
-  async join(pipeline: PipelineId, encoding: HiddenEncoding, next: string | undefined, first: FirstPlace | undefined, broken: (reason: string) => void): Promise<void> {
-    const events = proxy({ generated: (all: Generated[]) => all.forEach(heard), broken })
-    const place = { pipeline, encoding, ...(first !== undefined && { first }) }
-    if (next === undefined) return this.stage.join(place, events)
-    const incoming = new MessageChannel()
-    const outgoing = new MessageChannel()
-    this.ports.set(pipeline, incoming.port1)
-    outgoing.port1.addEventListener('message', ({ data }: MessageEvent<Uint8Array<ArrayBuffer>>) => void this.links.sendStageFragment(next, data))
-    outgoing.port1.start()
-    await this.stage.join(transfer({ ...place, incoming: incoming.port2, outgoing: outgoing.port2 }, [incoming.port2, outgoing.port2]), events)
-  }
-}
-
 function heard(event: Generated): void {
   if (event.kind === 'token') {
     tokens.set(event.key, [...(tokens.get(event.key) ?? []), event.token])
@@ -71,23 +34,17 @@ function heard(event: Generated): void {
   changed()
 }
 
-const tabs = new Map<string, Tab>()
 const tokens = new Map<string, number[]>()
 const finished = new Map<string, Completion>()
 const breaks: string[] = []
-let ring: Tab[] = []
+let ring: RingTab[] = []
 let changed = (): void => {}
 let tokenHeard: (key: string) => void = () => {}
 
 const pipelines = {
   async open({ model, lora, cut, weights, engine }: Opening): Promise<LoadAnswer[]> {
     const config = parseDecoderConfig(model, 'config.json')
-    ring = cut.slice(1).map((_, index) => {
-      const tab = new Tab(`tab${index}`, tabs)
-      tabs.set(tab.name, tab)
-      return tab
-    })
-    await Promise.all(ring.map((tab, index) => linkTabs(tab, ring[(index + 1) % ring.length]!)))
+    ring = await openRing(cut.length - 1)
     return Promise.all(
       ring.map((tab, index) =>
         tab.stage.load(
@@ -103,17 +60,14 @@ const pipelines = {
     for (const { stage } of ring) await stage.addVersion(version, adapter === null ? { kind: 'base' } : { kind: 'adapter', tensors: randomAdapter(config, lora, adapter) })
   },
 
-  async join(pipeline: PipelineId, encoding: HiddenEncoding, first: FirstPlace): Promise<void> {
-    const whole = ring.length === 1
-    for (const [index, tab] of [...ring.entries()].toReversed()) {
-      await tab.join(pipeline, encoding, whole ? undefined : ring[(index + 1) % ring.length]!.name, index === 0 ? first : undefined, reason => void breaks.push(`${tab.name}: ${reason}`))
-    }
+  join(pipeline: PipelineId, first: FirstPlace): Promise<void> {
+    return joinRing(ring, pipeline, first, { encoding: 'f32', delayMs: 0 }, { generated: heard, broken: (tab, reason) => void breaks.push(`${tab}: ${reason}`) })
   },
 
   /** Another ring takes over: the others forget what they have of the old one. */
   async replace(old: PipelineId, pipeline: PipelineId, microBatches: number): Promise<void> {
     for (const tab of ring.slice(1)) await tab.stage.leave(old)
-    await pipelines.join(pipeline, 'f32', { microBatches, replaces: old })
+    await pipelines.join(pipeline, { microBatches, replaces: old })
   },
 
   request(pipeline: PipelineId, requests: readonly SequenceRequest[]): Promise<void> {
@@ -138,14 +92,6 @@ const pipelines = {
   },
 
   breaks: (): readonly string[] => breaks
-}
-
-async function linkTabs(a: Tab, b: Tab): Promise<void> {
-  if (a === b || a.linked.has(b.name)) return
-  const up = [a, b].map((tab, index) => new Promise<void>(resolve => tab.linked.set([b, a][index]!.name, resolve)))
-  b.links.introduce(a.name, false)
-  a.links.introduce(b.name, true)
-  await Promise.all(up)
 }
 
 declare global {

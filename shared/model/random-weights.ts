@@ -5,11 +5,12 @@
 import { createRng, type Rng } from '../random/rng.ts'
 import type { DecoderConfig } from './config.ts'
 import { loraTensors, type LoraConfig } from './lora.ts'
-import { sliceTensors, type TensorSpec } from './tensor-names.ts'
+import { sliceTensors, wholeModel, type ModelSlice, type TensorSpec } from './tensor-names.ts'
 import { zeros, type Tensor } from './tensor.ts'
 
-export function randomWeights(config: DecoderConfig, seed: number | string): Map<string, Tensor> {
-  return randomTensors(sliceTensors(config), createRng(seed))
+/** @param slice its tensors are the same as those of the whole model */
+export function randomWeights(config: DecoderConfig, seed: number | string, slice: ModelSlice = wholeModel(config)): Map<string, Tensor> {
+  return randomTensors(sliceTensors(config, slice), createRng(seed))
 }
 
 /** Both factors random, so that unlike a fresh adapter it changes every logit. */

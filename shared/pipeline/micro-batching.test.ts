@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { bestMicroBatches, roundMs } from './micro-batching.ts'
 
-const stage = { fixedMs: 1, perRowMs: 0.5 }
+const stage = { layers: 2, cost: { fixedMs: 0.5, perRowMs: 0.25 } }
 
 describe('bestMicroBatches', () => {
   it('keeps one stage’s sequences together: there is nothing to overlap', () => {
@@ -25,7 +25,7 @@ describe('bestMicroBatches', () => {
   })
 
   it('does not cut smaller when only links count: the round takes as long and the engines work more', () => {
-    expect(bestMicroBatches({ stages: [{ fixedMs: 1, perRowMs: 0 }, { fixedMs: 1, perRowMs: 0 }], linksMs: 1000 }, 8, 64)).toBe(1)
+    expect(bestMicroBatches({ stages: [1, 1].map(layers => ({ layers, cost: { fixedMs: 1, perRowMs: 0 } })), linksMs: 1000 }, 8, 64)).toBe(1)
   })
 
   it('needs at least what the rows of one micro-batch make necessary', () => {

@@ -2,15 +2,16 @@
  * How many micro-batches a pipeline keeps going. Few are large, which engines like; many keep every stage at work while
  * others are on the wire (the trade of Huang et al. 2019, "GPipe", §2.3, with links instead of backward passes).
  */
+import { layerMs, type LayerCost } from '../scheduling/layer-cost.ts'
 
-/** Milliseconds of one decode step of a whole stage: fixed + perRow · rows. */
-export interface StageCost {
-  readonly fixedMs: number
-  readonly perRowMs: number
+export interface RingStage {
+  readonly layers: number
+  /** Of one decode step. */
+  readonly cost: LayerCost
 }
 
 export interface Ring {
-  readonly stages: readonly StageCost[]
+  readonly stages: readonly RingStage[]
   /** One way round: all links between stages, and the one that returns the token. */
   readonly linksMs: number
 }
@@ -18,7 +19,7 @@ export interface Ring {
 /** Milliseconds from one token of a sequence to its next, with `sequences` in equal micro-batches. */
 export function roundMs({ stages, linksMs }: Ring, sequences: number, microBatches: number): number {
   const rows = Math.ceil(sequences / microBatches)
-  const costs = stages.map(({ fixedMs, perRowMs }) => fixedMs + perRowMs * rows)
+  const costs = stages.map(({ layers, cost }) => layers * layerMs(cost, rows))
   const alone = costs.reduce((sum, cost) => sum + cost, linksMs)
   return Math.max(alone, microBatches * Math.max(...costs))
 }
