@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { pino, type Logger } from 'pino'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
@@ -30,9 +30,15 @@ export interface SignalingServer {
   /** e.g. http://127.0.0.1:8080, without a slash at the end. */
   readonly url: string
   readonly port: number
-  /** Says bye to every socket, lets running requests end, and frees the port. */
+  /** Says bye to every socket, lets running requests end within `CLOSING_GRACE_MS`, and frees the port. */
   close(): Promise<void>
 }
+
+/**
+ * After this, connections are cut: browsers open some ahead of need and say nothing on them, which would keep a closing
+ * server waiting for a request that never comes.
+ */
+export const CLOSING_GRACE_MS = 2_000
 
 /** @throws the listen error, with its `code` (e.g. EADDRINUSE), when the port cannot be had */
 export async function startSignalingServer(options: SignalingServerOptions): Promise<SignalingServer> {
@@ -55,10 +61,23 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
     metrics,
     log
   )
+  const connections = new Set<Socket>()
+  http.on('connection', connection => {
+    connections.add(connection)
+    connection.once('close', () => connections.delete(connection))
+  })
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject)
     http.listen(options.port, options.host, resolve)
   })
   const { port } = http.address() as AddressInfo
-  return { url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`, port, close: () => sockets.close() }
+  let closed: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    const cut = setTimeout(() => {
+      for (const connection of connections) connection.destroy()
+    }, CLOSING_GRACE_MS)
+    await sockets.close()
+    clearTimeout(cut)
+  }
+  return { url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`, port, close: () => (closed ??= close()) }
 }
