@@ -74,8 +74,8 @@ test('a killed tab, a reloaded tab and a restarted server lose no accepted rollo
   expect(new Set(learnt.map(({ id }) => id)).size, 'nothing is learnt from twice').toBe(learnt.length)
 })
 
-// Not solved: when the tab knows versions that the trainer has lost as well as pruned, the run can stand still after going back
-// (seen with a tab four versions ahead). Until it is, this passes or hangs with the timing of the tab's announcements.
+// Not solved: with several checkpoints lost the run can stand still after going back (seen once: resumed at 3, newest 7; the
+// cause is not known). A second fault is the test's own: the feed may name a version whose checkpoint is pruned by then.
 test.fixme('a trainer that has to go back to an older checkpoint takes the tab along that knows newer versions', async ({ launchSwarm }) => {
   const swarm = await launchSwarm({ peers: 1, seed: 5, overrides: SMALL, args: ['--updates', '1000'] })
   const { peers } = await swarm.waitForFeed(({ peers }) => (peers[0]?.status.version ?? 0) >= 3)
