@@ -1,4 +1,4 @@
-import { truncateSync } from 'node:fs'
+import { readdirSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { LIES, makeTabLie } from './lying-tab.ts'
 import { Acknowledgements } from './acknowledgements.ts'
@@ -74,18 +74,17 @@ test('a killed tab, a reloaded tab and a restarted server lose no accepted rollo
   expect(new Set(learnt.map(({ id }) => id)).size, 'nothing is learnt from twice').toBe(learnt.length)
 })
 
-// Not solved: with several checkpoints lost the run can stand still after going back (seen once: resumed at 3, newest 7; the
-// cause is not known). A second fault is the test's own: the feed may name a version whose checkpoint is pruned by then.
-test.fixme('a trainer that has to go back to an older checkpoint takes the tab along that knows newer versions', async ({ launchSwarm }) => {
+test('a trainer that has to go back to an older checkpoint takes the tab along that knows newer versions', async ({ launchSwarm }) => {
   const swarm = await launchSwarm({ peers: 1, seed: 5, overrides: SMALL, args: ['--updates', '1000'] })
-  const { peers } = await swarm.waitForFeed(({ peers }) => (peers[0]?.status.version ?? 0) >= 3)
-  const held = peers[0]!.status.version!
+  await swarm.waitForFeed(({ peers }) => (peers[0]?.status.version ?? 0) >= 3)
   await swarm.stopTrainer()
   const newest = readReport(swarm.reportFile).updates
-  for (let lost = held; lost <= newest; lost++) truncateSync(join(swarm.runDirectory, 'checkpoints', `version-${lost}`, 'optimizer.safetensors'), 200)
+  const checkpoints = join(swarm.runDirectory, 'checkpoints')
+  const [, kept, ...lost] = readdirSync(checkpoints).map(name => Number(name.replace('version-', ''))).toSorted((a, b) => a - b)
+  for (const version of lost) truncateSync(join(checkpoints, `version-${version}`, 'optimizer.safetensors'), 200)
   swarm.resumeTrainer(['--updates', String(newest + 2)])
   await swarm.waitForFinish()
-  expect(swarm.swarm.trainer.lastErrorLines).toContain(`going back from version ${newest} to ${held - 1}`)
+  expect(swarm.swarm.trainer.lastErrorLines).toContain(`going back from version ${newest} to ${kept}`)
   const report = readReport(swarm.reportFile)
   expect(report.updates).toBe(newest + 2)
   expect(report.rollouts.rejected).toEqual({})

@@ -207,6 +207,7 @@ describe('publishing', () => {
     testbed.open()
     for (const version of [base, first, publishedVersion(2)]) testbed.publish(version)
     testbed.join(1)
+    testbed.hold(1, first)
     testbed.hold(1, publishedVersion(2))
     testbed.step({ kind: 'disconnected', connection: 'trainer' })
     testbed.open({ connection: 'trainer again', newest })

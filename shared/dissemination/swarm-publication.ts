@@ -76,17 +76,17 @@ function retainedVersions({ policies, description }: SwarmRun, added: PolicyVers
   return versions.filter((version, index) => version === 0 || index < description.stalenessBudget + 2)
 }
 
-/** @param standsHere the trainer has come back to this version: whoever was told of another one since hears of this one again */
+/** @param standsHere the trainer has come back to this version: whoever was told of another one since hears of this one again, even who still holds it */
 function announce(run: SwarmRun, policy: AnnouncedPolicy, standsHere: boolean): DirectoryEffect[] {
   const effects: DirectoryEffect[] = []
-  for (const [id, suppliers] of planRelay(run, policy)) {
-    const { announced, connection } = run.peers.get(id)!
+  const plan = planRelay(run, policy)
+  for (const { id, announced, connection } of run.peers.values()) {
     if (standsHere ? [...announced].at(-1) === policy.hash : announced.has(policy.hash)) continue
     announced.delete(policy.hash)
     announced.add(policy.hash)
     const [oldest] = announced
     if (announced.size > ANNOUNCEMENTS_REMEMBERED && oldest !== undefined) announced.delete(oldest)
-    effects.push({ kind: 'tell', to: connection, event: 'policy_announced', payload: { manifest: policy.manifest, suppliers } })
+    effects.push({ kind: 'tell', to: connection, event: 'policy_announced', payload: { manifest: policy.manifest, suppliers: plan.get(id) ?? [] } })
   }
   return effects
 }
