@@ -21,9 +21,11 @@ export const LIMITS = {
   /** Hidden states of a micro-batch's longest prefill that one work may carry. */
   stageFrameBytes: 64 * 1024 * 1024,
   rowsPerMicroBatch: 1_024,
+  layers: 1_024,
   linksPerPeer: 12,
   peersPerRun: 10_000,
   pointsPerSeries: 4_096,
   rolloutsInFeed: 24,
+  requestsInCoverage: 24,
   textInFeed: 2_048
 } as const
