@@ -1,11 +1,18 @@
 /** Which peers hold which layers, as the dashboard and the playground show it. Sent by the signaling server to pages that watch the run. */
-import { count, finite, peerId, policyVersion } from './identifiers.ts'
+import { count, finite, peerId, policyVersion, runId } from './identifiers.ts'
 import { LIMITS } from './limits.ts'
 import { layerRange, pipelineId } from './stage-messages.ts'
 import { v } from './schema.ts'
 import { MISSING_REASONS } from '../scheduling/missing-layers.ts'
 
 const milliseconds = v.pipe(finite, v.minValue(0))
+
+export const REQUEST_ENDS = ['stop', 'length', 'given_up', 'refused'] as const
+/**
+ * `left`: it said so, or its connection closed. `silent`: it missed heartbeats. `slow`: it computed, or a round took, too long.
+ * `link_lost`: its link to a neighbour. `fault`: it gave its place up.
+ */
+export const BREAK_CAUSES = ['left', 'silent', 'slow', 'link_lost', 'fault'] as const
 
 /** `assigned`: fetching or loading its slice; `late`: it missed heartbeats or computes for too long. */
 export const HOST_STATES = ['assigned', 'ready', 'late'] as const
@@ -23,7 +30,9 @@ export const coverageHost = v.strictObject({
 
 export const coveragePipeline = v.strictObject({
   pipeline: pipelineId,
+  /** In order; all of them are among the hosts. */
   stages: v.pipe(v.array(peerId), v.minLength(1)),
+  /** Every place is taken: it serves. */
   open: v.boolean(),
   /** Versions that all stages hold. */
   versions: v.array(policyVersion),
@@ -40,13 +49,15 @@ export const servedRequest = v.strictObject({
   tokens: count,
   firstTokenMs: v.nullable(milliseconds),
   totalMs: milliseconds,
-  end: v.nullable(v.picklist(['stop', 'length', 'given_up', 'refused']))
+  /** null while it is being served. */
+  end: v.nullable(v.picklist(REQUEST_ENDS))
 })
 export type ServedRequest = v.InferOutput<typeof servedRequest>
 
 export const layerCoverage = v.strictObject({
+  run: runId,
   /** Of the model. */
-  layers: count,
+  layers: v.pipe(count, v.minValue(1), v.maxValue(LIMITS.layers)),
   hosts: v.pipe(v.array(coverageHost), v.maxLength(LIMITS.peersPerRun)),
   pipelines: v.pipe(v.array(coveragePipeline), v.maxLength(LIMITS.peersPerRun)),
   /** Empty while at least one pipeline can be made. */
@@ -60,7 +71,7 @@ export const layerCoverage = v.strictObject({
       v.strictObject({
         pipeline: pipelineId,
         peer: peerId,
-        cause: v.picklist(['left', 'silent', 'slow', 'link_lost', 'fault']),
+        cause: v.picklist(BREAK_CAUSES),
         sequences: count,
         /** From the first sign that nothing came any more (the last heartbeat, or the start of the work) to the decision. */
         detectedAfterMs: milliseconds,

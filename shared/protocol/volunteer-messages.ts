@@ -3,6 +3,7 @@
  * acknowledgement, the answer or a refusal. Page: role `volunteer` (works) or `observer` (only watches the feed).
  */
 import { contentHash, count, peerId, policyVersion, runId } from './identifiers.ts'
+import { layerCoverage } from './layer-coverage.ts'
 import { lease } from './lease.ts'
 import { LIMITS } from './limits.ts'
 import { manifest } from './manifest.ts'
@@ -80,6 +81,8 @@ export const VOLUNTEER_HEARS = {
   peer_gone: v.strictObject({ peer: peerId }),
   signal: signalReceived,
   run_feed: runFeed,
+  /** To pages that watch. */
+  layer_coverage: layerCoverage,
   /** Something that was told, not asked, was refused. */
   refused: refusal,
   /** The server is about to close: reconnect, and join again. */

@@ -39,6 +39,8 @@ export const messages = {
     lagNote: (budget: string) => `mean / max at learning time, S = ${budget}`,
     rate: 'token/s',
     rateNote: (mean: string, learner: string) => `${mean} over the run; learner ${learner}`,
+    meanRate: 'Mean token/s',
+    meanRateNote: (learner: string) => `over the whole run; learner ${learner}`,
     busy: 'Learner busy',
     busyNote: 'of the run’s time in learner steps',
     rollouts: 'Rollouts',

@@ -81,6 +81,10 @@ test('the held-out success of a finished run is the last one of the report, not 
   expect(card(runView(feed), 'success')).toMatchObject({ value: '41.2 % → 93.0 %', note: '+51.8 points, n = 500' })
 })
 
+test.each(['finished', 'stopped'] as const)('a run that has %s shows its mean rate, not the last live one', phase => {
+  expect(card(runView({ ...sampleFeed, phase }), 'rate')).toEqual({ id: 'rate', label: 'Mean token/s', value: '611', note: 'over the whole run; learner 1,804' })
+})
+
 test('a run without updates shows dashes and no invented zero success', () => {
   const view = runView(freshFeed)
   expect(card(view, 'success')).toMatchObject({ value: '–', note: messages.cards.successUnknown })

@@ -93,6 +93,15 @@ function successCard(feed: RunFeed): CardView {
   return { id: 'success', label: cards.success, value: value === '' ? NOT_YET : value, note }
 }
 
+/** The live rate of a run that is over is only what it happened to be at the end. */
+function rateCard({ phase, tokensPerSecond, report: { throughput } }: RunFeed): CardView {
+  const { cards } = messages
+  const mean = formatRate(throughput.generatedTokensPerSecond)
+  const learner = formatRate(throughput.learnerTokensPerSecond)
+  if (phase === 'finished' || phase === 'stopped') return { id: 'rate', label: cards.meanRate, value: mean, note: cards.meanRateNote(learner) }
+  return { id: 'rate', label: cards.rate, value: formatRate(tokensPerSecond), note: cards.rateNote(mean, learner) }
+}
+
 function totalRejected(feed: RunFeed): number {
   return Object.values(feed.report.rollouts.rejected).reduce((sum, n) => sum + n, 0)
 }
@@ -111,12 +120,7 @@ function cardViews(feed: RunFeed): CardView[] {
       note: reward[0] === undefined ? cards.rewardUnknown : cards.rewardFrom(formatSignificant(reward[0]))
     },
     { id: 'lag', label: cards.lag, value: cards.lagValue(formatDecimal(lag.mean, 2), formatInteger(lag.max)), note: cards.lagNote(formatInteger(stalenessBudget)) },
-    {
-      id: 'rate',
-      label: cards.rate,
-      value: formatRate(feed.tokensPerSecond),
-      note: cards.rateNote(formatRate(throughput.generatedTokensPerSecond), formatRate(throughput.learnerTokensPerSecond))
-    },
+    rateCard(feed),
     { id: 'busy', label: cards.busy, value: formatPercent(throughput.learnerBusyFraction), note: cards.busyNote },
     {
       id: 'rollouts',

@@ -13,6 +13,7 @@ export function openObserverSession({ run }: PageOptions): SessionStore {
     connection: connection => cell.update({ connection }),
     run_described: description => cell.update({ description }),
     run_feed: feed => cell.update({ feed }),
+    layer_coverage: coverage => cell.update({ coverage }),
     policy_announced: nothing,
     lease_granted: nothing,
     introduction: nothing,

@@ -18,10 +18,14 @@ const RECONNECTION_DELAY_MAX_MS = 10_000
 /** A server that refuses pages has enough to do. */
 const REFUSED_DELAY_MS = 5000
 
+type Hearer<Event extends keyof Heard> = (message: v.InferOutput<Heard[Event]>) => void
+/** Of no use to a page that works. */
+type ForWatchers = 'layer_coverage'
+
 export type ServerListener = {
   /** Said again after every attempt that failed. */
   readonly connection: (connection: Exclude<Connection, 'connecting'>) => void
-} & { readonly [Event in keyof Heard]: (message: v.InferOutput<Heard[Event]>) => void }
+} & { readonly [Event in Exclude<keyof Heard, ForWatchers>]: Hearer<Event> } & { readonly [Event in ForWatchers]?: Hearer<Event> }
 
 /** The socket to the signaling server. Every message is checked against its schema, in both directions; it reconnects by itself. */
 export class ServerConnection {
@@ -80,7 +84,7 @@ export class ServerConnection {
   #hear(event: keyof Heard, listener: ServerListener): void {
     this.#socket.on(event, (raw: unknown) => {
       const decoded = decode(VOLUNTEER_HEARS[event], raw)
-      if (decoded.kind === 'ok') (listener[event] as (message: unknown) => void)(decoded.value)
+      if (decoded.kind === 'ok') (listener[event] as ((message: unknown) => void) | undefined)?.(decoded.value)
       else this.#name(event, describeMalformed(`the server's ${event}`, decoded))
     })
   }

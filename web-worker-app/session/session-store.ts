@@ -2,6 +2,7 @@
  * What the page knows at this moment, and what a person can tell it to do. React views read it with
  * `useSyncExternalStore(store.subscribe, store.getSnapshot)`; nothing but the session writes it.
  */
+import type { LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import type { RejectionReason } from '#shared/protocol/rollout.ts'
 import type { ENGINE_KINDS, PeerState } from '#shared/protocol/peer-status.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
@@ -87,6 +88,8 @@ export interface SessionSnapshot {
   /** undefined until the server has told of a run. */
   readonly description: RunDescription | undefined
   readonly feed: RunFeed | undefined
+  /** undefined on pages that do not watch, and until the server has told. */
+  readonly coverage: LayerCoverage | undefined
   readonly volunteer: VolunteerSnapshot
 }
 
@@ -124,6 +127,7 @@ const initialSnapshot: SessionSnapshot = {
   connection: 'connecting',
   description: undefined,
   feed: undefined,
+  coverage: undefined,
   volunteer: {
     state: 'stopped',
     reason: 'not_started',
