@@ -81,7 +81,7 @@ export class LeasingTrainer {
       publicKey: this.#key.publicKey,
       downloadBytes: 1
     }
-    const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0 })) as { kind: string }
+    const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })) as { kind: string }
     if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)
   }
 

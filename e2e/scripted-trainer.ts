@@ -35,7 +35,7 @@ export class ScriptedTrainer {
   /** Opens the run with a small random model as its version 0: from then on pages may join. */
   async openRun(description: RunDescription): Promise<void> {
     const own = { ...description, model: toHuggingFaceConfig(this.#config), lora: null, publicKey: this.#key.publicKey }
-    const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description: own, newest: 0 })) as { kind: string }
+    const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description: own, newest: 0, tokenizer: null })) as { kind: string }
     if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)
     await this.#publishBase(description.run)
   }

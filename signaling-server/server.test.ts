@@ -180,7 +180,7 @@ describe('refusals on the socket', () => {
 
   test.each<[string, string, unknown, string]>([
     ['an unknown event', 'format_disk', {}, 'malformed'],
-    ['a trainer’s event from a page', 'run_opened', { protocol: PROTOCOL_VERSION, description: describedRun(), newest: 0 }, 'malformed'],
+    ['a trainer’s event from a page', 'run_opened', { protocol: PROTOCOL_VERSION, description: describedRun(), newest: 0, tokenizer: null }, 'malformed'],
     ['no payload', 'join', undefined, 'malformed'],
     ['an unknown key', 'join', { protocol: PROTOCOL_VERSION, peer: peerName(1), secret: secretOf(peerName(1)), admin: true }, 'malformed'],
     ['another protocol version', 'join', { protocol: PROTOCOL_VERSION + 1, peer: peerName(1), secret: secretOf(peerName(1)) }, 'unsupported_protocol'],

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelFileError } from '#shared/model/model-file-error.ts'
 import { readModelDirectory, type Model, type ReadModelFile } from '#shared/model/model-directory.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
 import { UserError } from './user-error.ts'
 
 /** Reads the files of a model directory on disk, for `readModelDirectory`. */
@@ -24,4 +25,10 @@ export async function readModel(directory: string): Promise<Model> {
     if (!(error instanceof ModelFileError)) throw error
     throw new UserError(join(directory, error.message))
   }
+}
+
+/** The model's tokenizer.json without its white space; null when it is larger than a signaling server takes. */
+export async function readTokenizerText(directory: string): Promise<string | null> {
+  const text = JSON.stringify(JSON.parse(await readFile(join(directory, 'tokenizer.json'), 'utf8')))
+  return Buffer.byteLength(JSON.stringify(text)) > LIMITS.tokenizerBytes ? null : text
 }

@@ -9,7 +9,7 @@ import { createPromptSource, type PromptSource } from './coordinator/prompt-sour
 import { startEvaluationThread, type EvaluationThread } from './evaluation/evaluation-thread.ts'
 import { startLearnerThread, type LearnerThread } from './learner/learner-thread.ts'
 import type { OptimizerConfig } from './learner/optimizer-config.ts'
-import { readModel } from './model-files.ts'
+import { readModel, readTokenizerText } from './model-files.ts'
 import { now } from './run-clock.ts'
 import { freshStart, resumedStart, type RunStart } from './run-recovery.ts'
 import { openCheckpoints, type CheckpointStore } from './store/checkpoints.ts'
@@ -20,6 +20,8 @@ import { startVerifierThread, type VerifierThread } from './verifier/verifier-th
 
 export interface RunParts {
   readonly model: Model
+  /** Text of tokenizer.json, for the signaling server; null when it is too large. */
+  readonly tokenizer: string | null
   readonly lora: LoraConfig | null
   readonly prompts: PromptSource
   readonly database: RunDatabase
@@ -34,12 +36,14 @@ export interface RunParts {
 
 /**
  * Loads the model, starts the threads and finds out where the run stands.
- * @param warn receives one line per damaged checkpoint
+ * @param warn receives one line about everything that is wrong but not fatal, such as a damaged checkpoint
  * @throws {UserError | EnvironmentError} one line about what the run file or the folder has wrong
  */
 export async function openRunParts(directory: RunDirectory, warn: (line: string) => void): Promise<RunParts> {
   const { runFile } = directory
   const model = await readModel(runFile.model.path)
+  const tokenizer = await readTokenizerText(runFile.model.path)
+  if (tokenizer === null) warn(`${runFile.model.path}: tokenizer.json is too large for the signaling server: its API takes token ids only`)
   const lora: LoraConfig | null = runFile.parameters === 'lora' ? runFile.lora : null
   const environment = runFile.environment
   const prompts = createPromptSource(environmentNamed(environment.name, environment.options), model, runFile.seed, runFile.batch.maxTokens)
@@ -69,7 +73,7 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
   const newest: Tensors = start.learner?.parameters ?? adapter ?? model.weights
   for (const [version, parameters] of start.olderVersions) await verifier.verifier.keep(version, parameters)
   await verifier.verifier.keep(start.state.version, newest)
-  return { model, lora, prompts, database, checkpoints, start, learner, verifier, evaluation, newest }
+  return { model, tokenizer, lora, prompts, database, checkpoints, start, learner, verifier, evaluation, newest }
 }
 
 function factsOf({ run, runFile }: RunDirectory): RunFacts {

@@ -105,7 +105,7 @@ class TrainingRun {
     const base = this.#sign(0, null)
     for (const [version, parameters] of start.olderVersions) if (version > 0) this.#sign(version, parameters)
     const newest = start.state.version === 0 ? base : this.#sign(start.state.version, parts.newest)
-    this.#publisher = new PolicyPublisher(this.#connection, server, describeRun(directory, model, parts.lora), base, newest)
+    this.#publisher = new PolicyPublisher(this.#connection, server, { description: describeRun(directory, model, parts.lora), tokenizer: parts.tokenizer }, base, newest)
     say({ event: 'prepared', run: directory.run, version: start.state.version })
   }
 

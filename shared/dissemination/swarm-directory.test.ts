@@ -41,7 +41,7 @@ function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
     },
     open({ connection = 'trainer', newest = 0, change = {} }: { connection?: string; newest?: number; change?: Parameters<typeof describedRun>[0] } = {}): DirectoryEffect[] {
       step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' } })
-      return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change), newest } })
+      return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change), newest, tokenizer: null } })
     },
     connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' } }),
     join(index: number, { connection = peerName(index), secret = secretOf(peerName(index)), protocol = PROTOCOL_VERSION } = {}): DirectoryEffect[] {

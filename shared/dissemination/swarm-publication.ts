@@ -12,15 +12,16 @@ import { describeRun, newestPolicy, watchersOf, type AnnouncedPolicy, type Direc
 const ANNOUNCEMENTS_REMEMBERED = 64
 
 /** A trainer that returns, known by the run's key, publishes again: the base, then its newest version. Peers stay, and so do versions up to that one. */
-export function openRun(directory: SwarmDirectory, connection: DirectoryConnection, { protocol, description, newest }: RunOpened): DirectoryEffect[] {
+export function openRun(directory: SwarmDirectory, connection: DirectoryConnection, { protocol, description, newest, tokenizer }: RunOpened): DirectoryEffect[] {
   if (protocol !== PROTOCOL_VERSION) return [answer(refuse('unsupported_protocol', `this server speaks protocol ${PROTOCOL_VERSION}, the trainer ${protocol}`))]
   const known = directory.runs.get(description.run)
   if (known !== undefined && known.description.publicKey !== description.publicKey) {
     return [answer(refuse('run_taken', `run ${description.run} is open here with another key: choose another run id`))]
   }
-  const run: SwarmRun = known ?? { description, trainer: undefined, abandonedAt: undefined, opensAt: undefined, policies: new Map(), peers: new Map(), secrets: new Map(), feed: undefined }
+  const run: SwarmRun = known ?? { description, tokenizer, trainer: undefined, abandonedAt: undefined, opensAt: undefined, policies: new Map(), peers: new Map(), secrets: new Map(), feed: undefined }
   directory.runs.set(description.run, run)
   run.description = description
+  run.tokenizer = tokenizer
   if (run.trainer !== connection.id) {
     run.opensAt = newest
     for (const version of run.policies.keys()) if (version > newest) run.policies.delete(version)

@@ -67,6 +67,8 @@ export interface AnnouncedPolicy {
 
 export interface SwarmRun {
   description: RunDescription
+  /** Text of tokenizer.json; null: the run's trainer gave none. */
+  tokenizer: string | null
   trainer: ConnectionId | undefined
   /** When the trainer left, in milliseconds; undefined while it is here. */
   abandonedAt: number | undefined

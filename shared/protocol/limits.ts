@@ -14,6 +14,8 @@ export const LIMITS = {
   tensorsPerGroup: 64,
   /** Bytes that the origin keeps for one run. */
   originBytesPerRun: 8 * 1024 * 1024 * 1024,
+  /** tokenizer.json as it stands in a message, which escapes its quotes. */
+  tokenizerBytes: 6 * 1024 * 1024,
   tokensPerRollout: 8_192,
   rolloutsPerLease: 1_024,
   rolloutsPerSubmission: 256,
@@ -27,5 +29,7 @@ export const LIMITS = {
   pointsPerSeries: 4_096,
   rolloutsInFeed: 24,
   requestsInCoverage: 24,
+  /** Requests of people that wait for a free pipeline. */
+  requestsWaiting: 1_024,
   textInFeed: 2_048
 } as const

@@ -15,7 +15,13 @@ import { submissionAnswer } from './volunteer-messages.ts'
  * Asked, trainer → server. Repeated after every reconnection; the server keeps no truth.
  * `newest` is the version that the trainer stands at and will publish after the base: what the server knows beyond it is lost.
  */
-export const runOpened = v.strictObject({ protocol: count, description: runDescription, newest: policyVersion })
+export const runOpened = v.strictObject({
+  protocol: count,
+  description: runDescription,
+  newest: policyVersion,
+  /** The text of the model's tokenizer.json, with which the server turns people's texts into tokens; null: it serves token ids only. */
+  tokenizer: v.nullable(v.pipe(v.string(), v.maxLength(LIMITS.tokenizerBytes)))
+})
 export type RunOpened = v.InferOutput<typeof runOpened>
 export const runOpenedAnswer = v.variant('kind', [v.strictObject({ kind: v.literal('run_open') }), refusal])
 

@@ -29,7 +29,7 @@ export interface SwarmSocketOptions extends DirectoryOptions {
 const FLOOD = 500
 const CONNECTIONS = LIMITS.peersPerRun + 1000
 /** Events whose payload may be large; all others are small. */
-const LARGE_EVENTS = new Set(['rollouts_submitted', 'policy_published', 'lease_granted', 'run_feed'])
+const LARGE_EVENTS = new Set(['run_opened', 'rollouts_submitted', 'policy_published', 'lease_granted', 'run_feed'])
 const SMALL_EVENT_BYTES = 2 * LIMITS.signalBytes
 const MESSAGES = {
   observer: {},

@@ -51,7 +51,7 @@ export async function joinAs(client: LoopbackClient, index: number): Promise<Wel
 }
 
 export async function openRun(trainer: LoopbackClient): Promise<void> {
-  expect(await trainer.ask('run_opened', { protocol: PROTOCOL_VERSION, description: describedRun(), newest: 0 })).toEqual({ kind: 'run_open' })
+  expect(await trainer.ask('run_opened', { protocol: PROTOCOL_VERSION, description: describedRun(), newest: 0, tokenizer: null })).toEqual({ kind: 'run_open' })
 }
 
 export function putChunk(url: string, hash: string, body: Uint8Array<ArrayBuffer>, token = TOKEN): Promise<Response> {

@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { SigningKey } from '#shared/crypto/signature.ts'
 import { cutPolicy, manifestHash, signManifest, type PolicyContent } from '#shared/dissemination/manifest.ts'
 import type { Manifest } from '#shared/protocol/manifest.ts'
-import type { RunDescription } from '#shared/protocol/run-description.ts'
+import type { RunOpened } from '#shared/protocol/trainer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { UserError } from '../user-error.ts'
 import { ConnectionLost, type ServerConnection } from './server-connection.ts'
@@ -32,16 +32,16 @@ const ROUNDS = 5
 export class PolicyPublisher {
   readonly #connection: ServerConnection
   readonly #origin: OriginAddress
-  readonly #description: RunDescription
+  readonly #run: Pick<RunOpened, 'description' | 'tokenizer'>
   readonly #base: SignedPolicy
   #newest: SignedPolicy
   /** One conversation at a time, in the order in which it was asked for. */
   #last: Promise<boolean> = Promise.resolve(true)
 
-  constructor(connection: ServerConnection, origin: OriginAddress, description: RunDescription, base: SignedPolicy, newest: SignedPolicy) {
+  constructor(connection: ServerConnection, origin: OriginAddress, run: Pick<RunOpened, 'description' | 'tokenizer'>, base: SignedPolicy, newest: SignedPolicy) {
     this.#connection = connection
     this.#origin = origin
-    this.#description = description
+    this.#run = run
     this.#base = base
     this.#newest = newest
   }
@@ -49,8 +49,8 @@ export class PolicyPublisher {
   /** Opens the run, then publishes the base and the newest version. @returns false when the connection broke meanwhile */
   open(): Promise<boolean> {
     return this.#inTurn(async () => {
-      const answer = await this.#connection.openRun({ protocol: PROTOCOL_VERSION, description: this.#description, newest: this.#newest.manifest.version })
-      if (answer.kind === 'refused') throw new UserError(`the signaling server does not open run ${this.#description.run} (${answer.code}: ${answer.detail ?? ''})`)
+      const answer = await this.#connection.openRun({ ...this.#run, protocol: PROTOCOL_VERSION, newest: this.#newest.manifest.version })
+      if (answer.kind === 'refused') throw new UserError(`the signaling server does not open run ${this.#run.description.run} (${answer.code}: ${answer.detail ?? ''})`)
       await this.#publish(this.#base)
       if (this.#newest !== this.#base) await this.#publish(this.#newest)
     })
