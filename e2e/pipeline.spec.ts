@@ -42,7 +42,16 @@ async function openStages(page: Page, cut: readonly number[], engine: 'wasm' | '
 
 function requestsOf(version: number, prompts: readonly (readonly number[])[], samples: number, maxTokens: number): SequenceRequest[] {
   return prompts.flatMap((prompt, index) =>
-    Array.from({ length: samples }, (_, sample) => ({ key: `${version}/${index}/${sample}`, prompt, maxTokens, seed: rolloutSeed(secret, version * 100 + index, sample), version }))
+    Array.from({ length: samples }, (_, sample) => ({
+      key: `${version}/${index}/${sample}`,
+      prompt,
+      drawn: { tokens: [], logProbs: [] },
+      maxTokens,
+      seed: rolloutSeed(secret, version * 100 + index, sample),
+      temperature: 1,
+      version,
+      interactive: true
+    }))
   )
 }
 

@@ -72,7 +72,7 @@ const pipelineBench = {
         else if (--unfinished === 0) resolve()
       }
       const seed = (index: number): string => (pipeline * 1000 + index).toString(16).padStart(64, '0')
-      void ring[0]!.stage.request(pipeline, Array.from({ length: sequences }, (_, index) => ({ key: `${pipeline}/${index}`, prompt: PROMPT, maxTokens: tokensPerSequence, seed: seed(index), version: 0 })))
+      void ring[0]!.stage.request(pipeline, Array.from({ length: sequences }, (_, index) => ({ key: `${pipeline}/${index}`, prompt: PROMPT, drawn: { tokens: [], logProbs: [] }, maxTokens: tokensPerSequence, seed: seed(index), temperature: 1, version: 0, interactive: true })))
     })
     return { tokens, seconds: (performance.now() - start) / 1000, microBatches: going }
   }

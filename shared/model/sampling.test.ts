@@ -18,6 +18,17 @@ describe('sampling', () => {
     )
   })
 
+  it('chooses at a temperature as from logits divided by it, and tells the log-prob at temperature 1', () => {
+    fc.assert(
+      fc.property(logits, uniform, fc.constantFrom(0.25, 0.5, 2, 4), (row, u, temperature) => {
+        const { token, logProb: told } = sampleInverseCdf(row, u, temperature)
+        expect(token).toBe(sampleInverseCdf(row.map(logit => logit / temperature), u).token)
+        expect(told).toBe(logProb(row, token))
+      }),
+      runs(1000)
+    )
+  })
+
   it('includes the low end of an interval and excludes the high end', () => {
     fc.assert(
       fc.property(logits, row => {

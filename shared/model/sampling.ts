@@ -1,22 +1,22 @@
 /**
- * Sampling at temperature 1 from a row of logits. All sums run in float64 over the tokens in id order, so that two
+ * Sampling from a row of logits. All sums run in float64 over the tokens in id order, so that two
  * machines with equal logits take equal decisions. The CDF of token k is the interval [c(k-1)/Z, c(k)/Z).
  */
 
 interface Weights {
-  /** exp(logit − max), one per token. */
+  /** exp((logit − max) / temperature), one per token. */
   readonly weights: Float64Array
   readonly total: number
   readonly max: number
 }
 
-function softmaxWeights(logits: Float32Array): Weights {
+function softmaxWeights(logits: Float32Array, temperature = 1): Weights {
   let max = -Infinity
   for (const logit of logits) if (logit > max) max = logit
   const weights = new Float64Array(logits.length)
   let total = 0
   for (let token = 0; token < logits.length; token++) {
-    const weight = Math.exp(logits[token]! - max)
+    const weight = Math.exp((logits[token]! - max) / temperature)
     weights[token] = weight
     total += weight
   }
@@ -32,14 +32,15 @@ export function logProb(logits: Float32Array, token: number): number {
 /**
  * The first token whose cumulative probability exceeds `u`.
  * @param u in [0, 1)
- * @returns the token and its log-probability, from the same pass over the row
+ * @param temperature above 0: the token is chosen from softmax(logits / temperature)
+ * @returns the token and its log-probability at temperature 1
  */
-export function sampleInverseCdf(logits: Float32Array, u: number): { readonly token: number; readonly logProb: number } {
-  const { weights, total, max } = softmaxWeights(logits)
+export function sampleInverseCdf(logits: Float32Array, u: number, temperature = 1): { readonly token: number; readonly logProb: number } {
+  const { weights, total, max } = softmaxWeights(logits, temperature)
   let cumulative = 0
   for (let token = 0; token < weights.length; token++) {
     cumulative += weights[token]!
-    if (u < cumulative / total) return { token, logProb: logits[token]! - max - Math.log(total) }
+    if (u < cumulative / total) return { token, logProb: temperature === 1 ? logits[token]! - max - Math.log(total) : logProb(logits, token) }
   }
   throw new RangeError(`no token for u = ${u}: u must be in [0, 1) and the logits finite`)
 }

@@ -4,8 +4,8 @@ import type { StageWork } from './stage-work.ts'
 
 const EOS = 2
 
-function request(key: string, { version = 0, maxTokens = 3, prompt = [1] } = {}): SequenceRequest {
-  return { key, prompt, maxTokens, seed: null, version }
+function request(key: string, { version = 0, maxTokens = 3, prompt = [1], interactive = false, tokens = [] as number[] } = {}): SequenceRequest {
+  return { key, prompt, drawn: { tokens, logProbs: tokens.map(() => -1) }, maxTokens, seed: null, temperature: 1, version, interactive }
 }
 
 function works(effects: readonly DriverEffect[]): StageWork[] {
@@ -37,7 +37,7 @@ describe('the pipeline driver', () => {
   it('lets sequences enter at the next turn of a micro-batch, beside those that go on', () => {
     const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 4 }, 1)
     const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('a'), request('b')] }))
-    expect(works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('c'), request('d'), request('e')] }))).toEqual([])
+    expect(works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('c', { interactive: true }), request('d'), request('e')] }))).toEqual([])
     const next = works(draw(driver, first!, 9))
     expect(next.map(work => [work.kind, rowsOf(work)])).toEqual([['prefill', 2], ['decode', 2]])
     expect(draw(driver, next[0]!, 9)).toContainEqual({ kind: 'token', key: 'c', token: 9, logProb: 0 })
@@ -76,6 +76,36 @@ describe('the pipeline driver', () => {
     expect(again).toMatchObject({ kind: 'prefill', tokens: Int32Array.of(1, 5, 9, 1, 6, 9), entering: [{ id: 0, drawn: 1, mostTokens: 5 }, { id: 1, drawn: 1 }] })
     expect(again!.microBatch).not.toBe(second!.microBatch)
     expect(draw(driver, second!, 8)).toEqual([])
+  })
+
+  it('lets people enter first and tells their tokens one by one', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 3 }, 1)
+    const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('a'), request('b')] }))
+    expect(stepPipelineDriver(driver, { kind: 'requested', requests: [request('leased'), request('asked', { interactive: true })] })).toEqual([])
+    const next = works(draw(driver, first!, 9))
+    expect(draw(driver, next[0]!, 9)).toEqual([{ kind: 'token', key: 'asked', token: 9, logProb: 0 }])
+  })
+
+  it('opens one more micro-batch for somebody whom no row or no version lets in, and for nobody else', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 2 }, 1)
+    const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('a'), request('b'), request('c')] }))
+    const [extra, ...none] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('asked', { interactive: true, version: 1 }), request('other', { interactive: true, version: 2 })] }))
+    expect(none).toEqual([])
+    expect(extra).toMatchObject({ microBatch: 1, version: 1, entering: [{ id: 3 }] })
+    expect(works(draw(driver, extra!, EOS))).toMatchObject([{ microBatch: 2, version: 2, entering: [{ id: 4 }] }])
+    expect(works(draw(driver, first!, EOS))).toMatchObject([{ kind: 'prefill', microBatch: 0, entering: [{ id: 2 }] }])
+  })
+
+  it('goes on with what a sequence has come to elsewhere, and is done at once with one that has ended', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 4 }, 1)
+    const ended = [request('stopped', { tokens: [9, EOS] }), request('full', { tokens: [7, 8, 9], interactive: true })]
+    expect(stepPipelineDriver(driver, { kind: 'requested', requests: ended })).toEqual([
+      { kind: 'finished', key: 'stopped', tokens: [9, EOS], logProbs: [-1, -1], finish: 'stop' },
+      { kind: 'finished', key: 'full', tokens: [7, 8, 9], logProbs: [-1, -1, -1], finish: 'length' }
+    ])
+    const [work] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('begun', { tokens: [7, 8] })] }))
+    expect(work).toMatchObject({ kind: 'prefill', tokens: Int32Array.of(1, 7, 8), entering: [{ drawn: 2, mostTokens: 4 }] })
+    expect(draw(driver, work!, 5)).toContainEqual({ kind: 'finished', key: 'begun', tokens: [7, 8, 5], logProbs: [-1, -1, 0], finish: 'length' })
   })
 
   it('frees the row of a sequence that is given up at the next turn, and says nothing more of it', () => {

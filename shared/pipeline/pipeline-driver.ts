@@ -13,14 +13,20 @@ export interface SequenceRequest {
   /** The asker's name for it; unique among those that are not finished. */
   readonly key: string
   readonly prompt: readonly number[]
-  /** At least 1; prompt and answer together fit in the context. */
+  /** What it has come to on another first stage: its next token is drawn with the uniform that follows. */
+  readonly drawn: { readonly tokens: readonly number[]; readonly logProbs: readonly number[] }
+  /** Of the whole answer, what is drawn already included; at least 1; prompt and answer together fit in the context. */
   readonly maxTokens: number
   /** Null: greedy. */
   readonly seed: string | null
+  /** Of the choice of tokens; log-probs are those at temperature 1. */
+  readonly temperature: number
   readonly version: PolicyVersion
+  /** Somebody waits for every token: it enters before all others, and its tokens are told one by one. The others are told when they are finished. */
+  readonly interactive: boolean
 }
 
-interface Sequence extends SequenceRequest {
+interface Sequence extends Omit<SequenceRequest, 'drawn'> {
   readonly id: SequenceId
   readonly tokens: number[]
   readonly logProbs: number[]
@@ -29,6 +35,8 @@ interface Sequence extends SequenceRequest {
 interface MicroBatch {
   readonly id: MicroBatchId
   readonly version: PolicyVersion
+  /** One more than are kept going: only interactive sequences enter it. */
+  readonly extra: boolean
   /** In the order of the rows at every stage. */
   order: Sequence[]
   step: number
@@ -68,6 +76,7 @@ export type DriverEffect =
   | { readonly kind: 'run'; readonly work: StageWork }
   /** Every stage may forget the micro-batch. */
   | { readonly kind: 'end'; readonly microBatch: MicroBatchId }
+  /** Of an interactive sequence; what was drawn before it was requested is not told again. */
   | { readonly kind: 'token'; readonly key: string; readonly token: number; readonly logProb: number }
   | { readonly kind: 'finished'; readonly key: string; readonly tokens: readonly number[]; readonly logProbs: readonly number[]; readonly finish: FinishReason }
 
@@ -85,7 +94,7 @@ export function stepPipelineDriver(driver: PipelineDriver, input: DriverInput): 
   const effects: DriverEffect[] = []
   switch (input.kind) {
     case 'requested':
-      for (const request of input.requests) driver.waiting.push({ ...request, id: driver.nextSequence++, tokens: [], logProbs: [] })
+      for (const request of input.requests) admit(driver, request, effects)
       break
     case 'given_up':
       giveUp(driver, new Set(input.keys))
@@ -100,6 +109,28 @@ export function stepPipelineDriver(driver: PipelineDriver, input: DriverInput): 
   openBatches(driver, effects)
   driver.batches = driver.batches.filter(batch => batch.underWay.length > 0)
   return effects
+}
+
+function admit(driver: PipelineDriver, { drawn, ...request }: SequenceRequest, effects: DriverEffect[]): void {
+  const sequence: Sequence = { ...request, id: driver.nextSequence++, tokens: [...drawn.tokens], logProbs: [...drawn.logProbs] }
+  const finish = sequence.tokens.length === 0 ? undefined : finishOf(driver, sequence)
+  if (finish !== undefined) effects.push(finished(sequence, finish))
+  else if (request.interactive) driver.waiting.splice(firstOfOthers(driver.waiting), 0, sequence)
+  else driver.waiting.push(sequence)
+}
+
+function firstOfOthers(waiting: readonly Sequence[]): number {
+  const first = waiting.findIndex(({ interactive }) => !interactive)
+  return first < 0 ? waiting.length : first
+}
+
+function finishOf({ config }: PipelineDriver, { tokens, maxTokens }: Sequence): FinishReason | undefined {
+  if (config.eosTokenIds.includes(tokens.at(-1)!)) return 'stop'
+  return tokens.length >= maxTokens ? 'length' : undefined
+}
+
+function finished({ key, tokens, logProbs }: Sequence, finish: FinishReason): DriverEffect {
+  return { kind: 'finished', key, tokens, logProbs, finish }
 }
 
 function giveUp(driver: PipelineDriver, keys: ReadonlySet<string>): void {
@@ -118,18 +149,18 @@ function takeTokens(driver: PipelineDriver, drawn: DrawnTokens, effects: DriverE
     const logProb = drawn.logProbs[index]!
     sequence.tokens.push(token)
     sequence.logProbs.push(logProb)
-    effects.push({ kind: 'token', key: sequence.key, token, logProb })
-    const stopped = driver.config.eosTokenIds.includes(token)
-    if (!stopped && sequence.tokens.length < sequence.maxTokens) continue
+    if (sequence.interactive) effects.push({ kind: 'token', key: sequence.key, token, logProb })
+    const finish = finishOf(driver, sequence)
+    if (finish === undefined) continue
     batch.leaving.add(sequence)
-    effects.push({ kind: 'finished', key: sequence.key, tokens: sequence.tokens, logProbs: sequence.logProbs, finish: stopped ? 'stop' : 'length' })
+    effects.push(finished(sequence, finish))
   }
 }
 
-/** In the order in which they came, ahead of those that never began. */
+/** Interactive ones first, and each kind in the order in which it came. */
 function replayAll(driver: PipelineDriver): void {
   const lost = driver.batches.flatMap(({ order, leaving }) => order.filter(sequence => !leaving.has(sequence)))
-  driver.waiting = [...lost, ...driver.waiting].toSorted((a, b) => a.id - b.id)
+  driver.waiting = [...lost, ...driver.waiting].toSorted((a, b) => Number(b.interactive) - Number(a.interactive) || a.id - b.id)
   driver.batches = []
 }
 
@@ -163,16 +194,25 @@ function removeLeaving(batch: MicroBatch): SequenceId[] {
 function enter(driver: PipelineDriver, batch: MicroBatch): Sequence[] {
   const share = Math.ceil(pendingSequences(driver) / driver.microBatches)
   const room = Math.max(0, Math.min(driver.config.maxRows, share) - batch.order.length)
-  const other = driver.waiting.findIndex(({ version }) => version !== batch.version)
+  const other = driver.waiting.findIndex(({ version, interactive }) => version !== batch.version || (batch.extra && !interactive))
   return driver.waiting.splice(0, Math.min(room, other < 0 ? driver.waiting.length : other))
 }
 
 function openBatches(driver: PipelineDriver, effects: DriverEffect[]): void {
-  while (driver.waiting.length > 0 && driver.batches.filter(({ underWay }) => underWay.length > 0).length < driver.microBatches) {
-    const batch: MicroBatch = { id: driver.nextBatch++, version: driver.waiting[0]!.version, order: [], step: 0, underWay: [], leaving: new Set() }
+  for (let first = driver.waiting[0]; first !== undefined; first = driver.waiting[0]) {
+    const going = driver.batches.filter(({ underWay }) => underWay.length > 0)
+    const extra = going.filter(batch => !batch.extra).length >= driver.microBatches
+    if (extra && !needsOneMore(driver, going, first)) return
+    const batch: MicroBatch = { id: driver.nextBatch++, version: first.version, extra, order: [], step: 0, underWay: [], leaving: new Set() }
     driver.batches.push(batch)
     takeTurn(driver, batch, effects)
   }
+}
+
+/** Somebody would have to wait until a sequence of others ends. */
+function needsOneMore({ config }: PipelineDriver, going: readonly MicroBatch[], { interactive, version }: Sequence): boolean {
+  const room = (batch: MicroBatch): boolean => batch.version === version && batch.order.length - batch.leaving.size < config.maxRows
+  return interactive && !going.some(batch => batch.extra || room(batch))
 }
 
 function run(batch: MicroBatch, work: StageWork, sequences: readonly Sequence[], effects: DriverEffect[]): void {
@@ -183,12 +223,12 @@ function run(batch: MicroBatch, work: StageWork, sequences: readonly Sequence[],
 function prefill(batch: MicroBatch, sequences: readonly Sequence[], left: readonly SequenceId[]): StageWork {
   const rows: (readonly number[])[] = []
   const rowOf = new Map<string, number>()
-  const entering = sequences.map(({ id, prompt, tokens, maxTokens, seed }): EnteringSequence => {
+  const entering = sequences.map(({ id, prompt, tokens, maxTokens, seed, temperature }): EnteringSequence => {
     const content = [...prompt, ...tokens]
     const name = content.join()
     const promptRow = rowOf.get(name) ?? rows.push(content) - 1
     rowOf.set(name, promptRow)
-    return { id, promptRow, mostTokens: prompt.length + maxTokens, seed, drawn: tokens.length }
+    return { id, promptRow, mostTokens: prompt.length + maxTokens, seed, temperature, drawn: tokens.length }
   })
   const steps = Math.max(...rows.map(row => row.length))
   const tokens = new Int32Array(rows.length * steps)

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import * as nodeRuntime from 'onnxruntime-node'
 import { afterAll, describe, expect, it } from 'vitest'
-import { BatchGenerator } from '../engine/batch-generator.ts'
+import { chooseToken } from '../engine/choose-token.ts'
 import { cpuSessionOptions } from '../engine/ort-runtime.ts'
 import { createOrtSliceEngine } from '../engine/ort-slice-engine.ts'
 import type { SliceEngine } from '../engine/slice-engine.ts'
@@ -42,11 +42,27 @@ const enginesOf = (cut: readonly number[]) => cut.slice(1).map((end, index) => s
 
 afterAll(() => Promise.all(open.map(engine => engine.release())))
 
-async function alone({ key, prompt, maxTokens, seed, version }: SequenceRequest): Promise<{ tokens: readonly number[]; logProbs: readonly number[]; finish: string }> {
+interface Answer {
+  readonly tokens: readonly number[]
+  readonly logProbs: readonly number[]
+  readonly finish: 'stop' | 'length'
+}
+
+/** One token after the other, in a cache of its own. */
+async function alone({ prompt, maxTokens, seed, temperature, version }: Omit<SequenceRequest, 'drawn'>): Promise<Answer> {
   await useVersion(whole, version)
-  const generator = new BatchGenerator({ engine: whole, uniform, maxRows: 1 })
-  generator.submit({ prompt: Int32Array.from(prompt), maxTokens, samples: [{ id: key, ...(seed !== null && { seed }) }] })
-  for (;;) for (const finished of await generator.step()) return finished
+  const cache = whole.createCache(1, prompt.length + maxTokens)
+  const [tokens, logProbs]: [number[], number[]] = [[], []]
+  for (;;) {
+    const content = tokens.length === 0 ? prompt : tokens.slice(-1)
+    const lengths = Int32Array.of(prompt.length + tokens.length)
+    const { logits } = await whole.forward({ tokens: Int32Array.from(content), rows: 1, steps: content.length, lengths, logitRows: Int32Array.of(content.length - 1) }, cache)
+    const { token, logProb } = chooseToken(logits!, seed === null ? undefined : uniform(seed, tokens.length), temperature)
+    tokens.push(token)
+    logProbs.push(logProb)
+    if (config.eosTokenIds.includes(token)) return { tokens, logProbs, finish: 'stop' }
+    if (tokens.length === maxTokens) return { tokens, logProbs, finish: 'length' }
+  }
 }
 
 const hex = (n: number) => n.toString(16).padStart(64, '0')
@@ -55,7 +71,11 @@ const request = fc.record({
   maxTokens: fc.integer({ min: 1, max: 20 }),
   greedy: fc.boolean(),
   samples: fc.integer({ min: 1, max: 4 }),
+  temperature: fc.constantFrom(1, 0.6, 1.7),
   version: fc.nat(2),
+  interactive: fc.boolean(),
+  /** Tokens that it has come to on another pipeline, as far as it has so many. */
+  drawn: fc.oneof(fc.constant(0), fc.nat(20)),
   at: fc.nat(60)
 })
 const story = fc.record({
@@ -73,12 +93,14 @@ describe('a pipeline of one to four stages', () => {
     await fc.assert(
       fc.asyncProperty(story, async ({ cut, requests, maxRows, microBatches, order, breakdowns, givenUp }) => {
         const pipeline = new LoopbackPipeline({ engines: enginesOf(cut), uniform, maxRows, microBatches, rng: createRng(`order ${order}`), useVersion })
-        const asked = requests.flatMap(({ prompt, maxTokens, greedy, samples, version, at }, index) =>
-          Array.from({ length: samples }, (_, sample) => ({
-            at,
-            request: { key: `${index}/${sample}`, prompt, maxTokens, seed: greedy ? null : hex(index * 16 + sample), version } satisfies SequenceRequest
-          }))
-        )
+        const asked: { at: number; expected: Answer; request: SequenceRequest }[] = []
+        for (const [index, { greedy, samples, drawn, at, ...rest }] of requests.entries()) {
+          for (let sample = 0; sample < samples; sample++) {
+            const request = { ...rest, key: `${index}/${sample}`, seed: greedy ? null : hex(index * 16 + sample) }
+            const expected = await alone(request)
+            asked.push({ at, expected, request: { ...request, drawn: { tokens: expected.tokens.slice(0, drawn), logProbs: expected.logProbs.slice(0, drawn) } } })
+          }
+        }
         const dropped = new Set<string>()
         for (let turn = 0; ; turn++) {
           const arriving = asked.filter(({ at }) => at === turn).map(({ request }) => request)
@@ -95,13 +117,12 @@ describe('a pipeline of one to four stages', () => {
         }
         expect(pipeline.pending).toBe(0)
         expect(pipeline.held).toBe(0)
-        for (const { at, request } of asked) {
+        for (const { at, expected, request } of asked) {
           const result = pipeline.finished.get(request.key)
           // Given up before it was asked for: that asks for nothing.
           if (dropped.has(request.key) && (result === undefined || givenUp.some(([gone]) => gone >= at))) continue
-          const expected = await alone(request)
           expect(result).toMatchObject({ tokens: expected.tokens, finish: expected.finish })
-          expect(pipeline.streamed.get(request.key)).toEqual(expected.tokens)
+          expect(pipeline.streamed.get(request.key) ?? []).toEqual(request.interactive ? expected.tokens.slice(request.drawn.tokens.length) : [])
           for (const [t, value] of result!.logProbs.entries()) expect(value).toBeCloseTo(expected.logProbs[t]!, 4)
         }
       }),

@@ -19,7 +19,7 @@ const prefill: fc.Arbitrary<PassedWork> = fc.record({ rows: fc.integer({ min: 1,
     ...round,
     left,
     entering: fc.array(
-      fc.record({ id: uint, promptRow: fc.nat(rows - 1), mostTokens: fc.nat(65_535), drawn: fc.nat(65_535), seed }),
+      fc.record({ id: uint, promptRow: fc.nat(rows - 1), mostTokens: fc.nat(65_535), drawn: fc.nat(65_535), seed, temperature: fc.double({ min: 0.01, max: 10, noNaN: true }) }),
       { minLength: rows, maxLength: 2 * rows }
     ),
     lengths: fc.array(fc.integer({ min: 1, max: steps }), { minLength: rows, maxLength: rows }).map(lengths => Int32Array.from(lengths)),
@@ -64,7 +64,7 @@ test('no frame makes the decoder throw, read beyond the end or return something 
       const work = decoded.message
       const rows = work.kind === 'prefill' ? work.lengths.length : work.rows
       expect(work.hidden.length).toBe(rows * (work.kind === 'prefill' ? work.steps : 1) * HIDDEN)
-      expect(work.kind === 'prefill' && work.entering.some(({ promptRow }) => promptRow >= rows)).toBe(false)
+      expect(work.kind === 'prefill' && work.entering.some(({ promptRow, temperature }) => promptRow >= rows || !(temperature > 0))).toBe(false)
     }),
     runs(2000)
   )

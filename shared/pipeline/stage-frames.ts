@@ -3,7 +3,7 @@
  *
  *   u8 kind · u8 encoding of the payload · u16 rows · u32 micro-batch · u32 step · u32 version · u16 left · u16 entering · u16 steps · u16 zero
  *   left × u32 id
- *   entering × (u32 id · u16 prompt row · u16 most tokens · u16 drawn · u16 has a seed · 32 bytes seed)
+ *   entering × (u32 id · u16 prompt row · u16 most tokens · u16 drawn · u16 has a seed · 32 bytes seed · f64 temperature)
  *   prefill: rows × u16 length
  *   payload: hidden states as f32 or f16, or token ids as i32 with log-probabilities as f32
  */
@@ -17,8 +17,9 @@ export type HiddenEncoding = 'f32' | 'f16'
 const KINDS = ['prefill', 'decode', 'drawn', 'end'] as const
 const ENCODINGS = ['f32', 'f16'] as const
 const HEADER_BYTES = 24
-const ENTERING_BYTES = 44
+const ENTERING_BYTES = 52
 const SEED_BYTES = 32
+const TEMPERATURE_AT = 44
 
 export type DecodedFrame = { readonly kind: 'ok'; readonly message: StageMessage } | { readonly kind: 'malformed'; readonly expected: string }
 
@@ -84,6 +85,7 @@ export function decodeStageFrame(frame: Uint8Array, hiddenSize: number): Decoded
   const lengths = Int32Array.from({ length: rows }, (_, row) => view.getUint16(payloadStart - lengthBytes + 2 * row, true))
   if (lengths.some(length => length < 1 || length > steps)) return malformed(`prompts of 1 to ${steps} tokens`)
   if (entering.some(({ promptRow }) => promptRow >= rows)) return malformed('sequences of the prompts that are there')
+  if (entering.some(({ temperature }) => !(temperature > 0 && temperature < Infinity))) return malformed('temperatures above 0')
   return { kind: 'ok', message: { kind, ...round, left, entering, lengths, steps, hidden } }
 }
 
@@ -108,10 +110,11 @@ function putUint16(view: DataView, at: number, value: number): number {
   return at + 2
 }
 
-function putEntering(view: DataView, at: number, { id, promptRow, mostTokens, drawn, seed }: EnteringSequence): number {
+function putEntering(view: DataView, at: number, { id, promptRow, mostTokens, drawn, seed, temperature }: EnteringSequence): number {
   view.setUint32(at, id, true)
   for (const [index, value] of [promptRow, mostTokens, drawn, seed === null ? 0 : 1].entries()) view.setUint16(at + 4 + 2 * index, value, true)
   if (seed !== null) for (let index = 0; index < SEED_BYTES; index++) view.setUint8(at + 12 + index, Number.parseInt(seed.slice(2 * index, 2 * index + 2), 16))
+  view.setFloat64(at + TEMPERATURE_AT, temperature, true)
   return at + ENTERING_BYTES
 }
 
@@ -119,7 +122,7 @@ function enteringAt(view: DataView, at: number): EnteringSequence {
   const [promptRow, mostTokens, drawn, seeded] = [0, 1, 2, 3].map(index => view.getUint16(at + 4 + 2 * index, true)) as [number, number, number, number]
   let seed = ''
   for (let index = 0; index < SEED_BYTES; index++) seed += view.getUint8(at + 12 + index).toString(16).padStart(2, '0')
-  return { id: view.getUint32(at, true), promptRow, mostTokens, drawn, seed: seeded === 0 ? null : seed }
+  return { id: view.getUint32(at, true), promptRow, mostTokens, drawn, seed: seeded === 0 ? null : seed, temperature: view.getFloat64(at + TEMPERATURE_AT, true) }
 }
 
 function int32s(view: DataView, at: number, count: number): Int32Array {

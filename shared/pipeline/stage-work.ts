@@ -19,7 +19,9 @@ export interface EnteringSequence {
   readonly mostTokens: number
   /** Names the uniforms that draw its tokens; null: every token is the likeliest one. */
   readonly seed: string | null
-  /** Tokens drawn before it came here, which the prompt row holds too: more than 0 when it is replayed after another pipeline broke. */
+  /** Tokens are drawn from softmax(logits / temperature); above 0. */
+  readonly temperature: number
+  /** Tokens drawn before it came here, which the prompt row holds too: more than 0 when it is replayed after a pipeline broke. */
   readonly drawn: number
 }
 

@@ -139,7 +139,7 @@ export class Stage {
     for (const [index, sequence] of sequences.entries()) {
       const row = logitRows[index]!
       const u = sequence.seed === null ? undefined : this.#options.uniform(sequence.seed, sequence.drawn)
-      const { token, logProb } = chooseToken(output.logits.subarray(row * vocabSize, (row + 1) * vocabSize), u)
+      const { token, logProb } = chooseToken(output.logits.subarray(row * vocabSize, (row + 1) * vocabSize), u, sequence.temperature)
       sequence.drawn++
       drawn.tokens[index] = token
       drawn.logProbs[index] = logProb
