@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { Child, ROOT } from './child-process.ts'
-import { openVolunteerTab } from './volunteer-tabs.ts'
+import { openVolunteerTab, type TabOptions } from './volunteer-tabs.ts'
 
 /** A trainer writes a checkpoint while it stops; the others only close connections. */
 const TRAINER_GRACE_MS = 60_000
@@ -94,7 +94,7 @@ export class Swarm {
   }
 
   /** @returns the tab's number, from 1 on. */
-  async openTab(browser: Browser, crashed: (tab: number) => void, prepare?: (page: Page) => Promise<void>): Promise<number> {
+  async openTab(browser: Browser, crashed: (tab: number) => void, options: TabOptions = {}): Promise<number> {
     const tab = ++this.#tabsOpened
     const says = (line: string): void => appendFileSync(join(this.#options.logs, `tab-${tab}.log`), `${line}\n`)
     const failed = (error: Error): void => {
@@ -102,7 +102,7 @@ export class Swarm {
       this.#uncaughtErrors.push(text)
       says(`uncaught: ${text}`)
     }
-    this.#tabs.set(tab, await openVolunteerTab(browser, this.url, { says, failed, crashed: () => crashed(tab) }, prepare))
+    this.#tabs.set(tab, await openVolunteerTab(browser, this.url, { says, failed, crashed: () => crashed(tab) }, options))
     return tab
   }
 

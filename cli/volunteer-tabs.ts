@@ -10,9 +10,18 @@ export interface TabObserver {
   readonly crashed: () => void
 }
 
+export interface TabOptions {
+  /** Megabytes that the tab lends; too few for the whole model, and it shares the model with others. The page's default otherwise. */
+  readonly memory?: number
+  /** Called before the page is loaded. */
+  readonly prepare?: (page: Page) => Promise<void>
+}
+
 /** Opens the volunteer page so that it starts by itself. */
-export function volunteerAddress(serverUrl: string): string {
-  return new URL('/?autostart=1', serverUrl).href
+function volunteerAddress(serverUrl: string, { memory }: TabOptions): string {
+  const address = new URL('/?autostart=1', serverUrl)
+  if (memory !== undefined) address.searchParams.set('memory', String(memory))
+  return address.href
 }
 
 export async function launchBrowser(): Promise<Browser> {
@@ -33,15 +42,12 @@ function watch(page: Page, observer: TabObserver): void {
   page.on('crash', () => observer.crashed())
 }
 
-/**
- * @param prepare is called before the page is loaded
- * @returns the tab, loaded and on its way to join
- */
-export async function openVolunteerTab(browser: Browser, serverUrl: string, observer: TabObserver, prepare?: (page: Page) => Promise<void>): Promise<Page> {
+/** @returns the tab, loaded and on its way to join */
+export async function openVolunteerTab(browser: Browser, serverUrl: string, observer: TabObserver, options: TabOptions = {}): Promise<Page> {
   const context = await browser.newContext()
   const page = await context.newPage()
   watch(page, observer)
-  await prepare?.(page)
-  await page.goto(volunteerAddress(serverUrl))
+  await options.prepare?.(page)
+  await page.goto(volunteerAddress(serverUrl, options))
   return page
 }

@@ -1,4 +1,6 @@
 import { LIMITS } from '#shared/protocol/limits.ts'
+import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
+import type { Page } from 'playwright-core'
 import { io, type Socket } from 'socket.io-client'
 import { expect, test, type TestSwarm } from './swarm.ts'
 
@@ -23,7 +25,7 @@ function connectAsVolunteer(swarm: TestSwarm): Promise<Socket> {
 test('bad chunks, malformed and oversized messages are refused by name; the run goes on', async ({ launchSwarm }) => {
   const swarm = await launchSwarm({ peers: 0, seed: 5, overrides: SMALL, args: ['--updates', '1000'] })
   let corrupted = 0
-  await swarm.openTab(async page => {
+  const corrupt = async (page: Page): Promise<void> => {
     await page.route(/\/chunks\//, async route => {
       if (corrupted > 0) return route.continue()
       corrupted++
@@ -32,7 +34,8 @@ test('bad chunks, malformed and oversized messages are refused by name; the run 
       body[body.length - 1]! ^= 1
       return route.fulfill({ response, body })
     })
-  })
+  }
+  await swarm.openTab({ prepare: corrupt })
   await swarm.waitForFeed(({ report }) => report.updates >= 1)
   expect(corrupted, 'the tab was served one corrupted chunk, and works').toBe(1)
 
@@ -44,7 +47,7 @@ test('bad chunks, malformed and oversized messages are refused by name; the run 
 
   const socket = await connectAsVolunteer(swarm)
   expect(await socket.emitWithAck('join', { protocol: 'one' })).toMatchObject({ kind: 'refused', code: 'malformed' })
-  expect(await socket.emitWithAck('join', { protocol: 1, peer: 'a'.repeat(32), secret: 'b'.repeat(64), more: 'x'.repeat(100_000) })).toMatchObject({ kind: 'refused', code: 'too_large' })
+  expect(await socket.emitWithAck('join', { protocol: PROTOCOL_VERSION, peer: 'a'.repeat(32), secret: 'b'.repeat(64), more: 'x'.repeat(100_000) })).toMatchObject({ kind: 'refused', code: 'too_large' })
   expect(socket.connected).toBe(true)
   const closed = new Promise<string>(resolve => socket.once('disconnect', resolve))
   socket.emit('rollouts_submitted', { run: 'x'.repeat(LIMITS.socketMessageBytes) })

@@ -50,7 +50,7 @@ test('a killed tab, a reloaded tab and a restarted server lose no accepted rollo
   const acknowledgements = new Acknowledgements()
   const swarm = await launchSwarm({ peers: 0, seed: 2, overrides: SMALL, args: ['--updates', '12'] })
   const watch = async (page: Parameters<Acknowledgements['watch']>[0]): Promise<void> => acknowledgements.watch(page)
-  const [victim, reloaded] = [await swarm.openTab(watch), await swarm.openTab(watch), await swarm.openTab(watch)]
+  const [victim, reloaded] = [await swarm.openTab({ prepare: watch }), await swarm.openTab({ prepare: watch }), await swarm.openTab({ prepare: watch })]
   await swarm.waitForFeed(({ report, peers }) => report.updates >= 2 && peers.length === 3)
   await swarm.killTab(victim)
   await swarm.waitForFeed(({ report, peers }) => report.updates >= 3 && peers.length === 2)
@@ -107,7 +107,7 @@ test('tabs that lie are refused by name, and the others go on', async ({ launchS
   test.setTimeout(180_000)
   const swarm = await launchSwarm({ peers: 1, seed: 4, overrides: SMALL, args: ['--updates', '1000'] })
   for (const [reason, lie] of Object.entries(LIES)) {
-    const liar = await swarm.openTab(page => makeTabLie(page, lie))
+    const liar = await swarm.openTab({ prepare: page => makeTabLie(page, lie) })
     await swarm.waitForFeed(({ report }) => (report.rollouts.rejected[reason as keyof typeof LIES] ?? 0) > 0)
     await swarm.swarm.closeTab(liar)
   }

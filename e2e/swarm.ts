@@ -4,12 +4,13 @@ import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import { readRunFile } from '#trainer/run-file.ts'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { parse, stringify } from 'smol-toml'
 import { describeExit, ROOT, type Exit } from '../cli/child-process.ts'
 import { FeedWatcher } from '../cli/feed-watcher.ts'
 import { buildPage } from '../cli/page-build.ts'
 import { Swarm } from '../cli/swarm.ts'
+import type { TabOptions } from '../cli/volunteer-tabs.ts'
 
 export interface SwarmOptions {
   readonly peers: number
@@ -20,6 +21,8 @@ export interface SwarmOptions {
   readonly overrides?: Readonly<Record<string, unknown>>
   /** More arguments for the trainer. */
   readonly args?: readonly string[]
+  /** Megabytes that each of the peers lends. */
+  readonly memory?: number
 }
 
 function merge(into: Record<string, unknown>, changes: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -74,8 +77,8 @@ export class TestSwarm {
     if (exit.code !== 0) throw describeExit(this.swarm.trainer, exit)
   }
 
-  openTab(prepare?: (page: Page) => Promise<void>): Promise<number> {
-    return this.swarm.openTab(this.#browser, () => {}, prepare)
+  openTab(options: TabOptions = {}): Promise<number> {
+    return this.swarm.openTab(this.#browser, () => {}, options)
   }
 
   /** Ends the tab's process, as a crash does: the page cannot say goodbye. */
@@ -127,7 +130,7 @@ export const test = base.extend<Fixtures>({
   launchSwarm: async ({ browser }, use, info) => {
     const folder = info.outputPath('swarm')
     const launched: TestSwarm[] = []
-    await use(async ({ peers, seed, run = 'reverse', overrides = {}, args = [] }) => {
+    await use(async ({ peers, seed, run = 'reverse', overrides = {}, args = [], memory }) => {
       const place = join(folder, String(launched.length))
       const page = await buildPage(ROOT, line => console.log(line))
       const swarm = new Swarm({ host: '127.0.0.1', port: 0, page, logs: join(place, 'logs') })
@@ -137,7 +140,7 @@ export const test = base.extend<Fixtures>({
       const runFile = writeRunFile(join(place, 'run.toml'), run, overrides)
       swarm.startTrainer(['--run', runFile, '--run-directory', testSwarm.runDirectory, '--seed', String(seed), '--report', testSwarm.reportFile, ...args])
       await swarm.trainer.waitForEvent(({ event }) => event === 'run_opened')
-      for (let tab = 0; tab < peers; tab++) await testSwarm.openTab()
+      for (let tab = 0; tab < peers; tab++) await testSwarm.openTab({ ...(memory !== undefined && { memory }) })
       return testSwarm
     })
     for (const { swarm } of launched) await swarm.stop()

@@ -25,6 +25,7 @@ const DEFAULT_RUN_FILE = 'trainer/runs/arithmetic.toml'
 interface StartOptions {
   readonly headless: boolean
   readonly peers: number
+  readonly memory?: number
   readonly host: string
   readonly port?: number
   readonly run?: string
@@ -44,6 +45,7 @@ export function startCommand(finish: (exitCode: number) => void): Command {
     .description('run everything on this machine: signaling server, trainer and headless volunteer tabs')
     .option('--headless', 'unattended: exit 0 when the updates are done', false)
     .option('--peers <number>', 'headless volunteer tabs to open', wholeNumber(0, 100), 3)
+    .option('--memory <megabytes>', 'what each of these tabs lends; with too little for the model they share its layers', wholeNumber(1))
     .option('--updates <number>', "learner steps to do (default: the run file's limit)", wholeNumber(1))
     .option('--seed <number>', "seed of all random numbers (default: the run file's)", wholeNumber(0))
     .option('--run <file>', `run file (default: ${DEFAULT_RUN_FILE})`)
@@ -97,14 +99,14 @@ function waitForEnd(swarm: Swarm, browser: Browser | undefined, stopSignal: Prom
 }
 
 /** Opens the tabs as soon as the run can be joined. Resolves only when that fails: `waitForEnd` tells everything else. */
-async function openTabs(swarm: Swarm, browser: Browser, tabs: number, view: ProgressView): Promise<End> {
+async function openTabs(swarm: Swarm, browser: Browser, { peers, memory }: StartOptions, view: ProgressView): Promise<End> {
   try {
     await swarm.trainer.waitForEvent(({ event }) => event === 'run_opened')
   } catch {
     return new Promise(() => {})
   }
   try {
-    for (let tab = 0; tab < tabs; tab++) await swarm.openTab(browser, crashed => view.say(`Tab ${crashed} crashed; the others go on.`))
+    for (let tab = 0; tab < peers; tab++) await swarm.openTab(browser, crashed => view.say(`Tab ${crashed} crashed; the others go on.`), { ...(memory !== undefined && { memory }) })
   } catch (error) {
     return { kind: 'failed', failure: new PartFailure(`A volunteer tab could not be opened: ${String(error).split('\n')[0]}`) }
   }
@@ -135,7 +137,7 @@ async function start(options: StartOptions): Promise<number> {
     view.say(`volunteer  ${swarm.url}  (open it in a browser to join)`)
     view.say(`run        ${shownPath(runDirectory)}`)
     const ending = waitForEnd(swarm, browser, stopSignal)
-    const end = await (browser === undefined ? ending : Promise.race([ending, openTabs(swarm, browser, options.peers, view)]))
+    const end = await (browser === undefined ? ending : Promise.race([ending, openTabs(swarm, browser, options, view)]))
     if (end.kind === 'failed') {
       feed.close()
       if (existsSync(join(runDirectory, 'run.json'))) view.say(`Nothing accepted is lost. To go on: ${resumeCommand(runDirectory)}`)

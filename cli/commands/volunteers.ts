@@ -7,6 +7,7 @@ import { launchBrowser, openVolunteerTab, type TabObserver } from '../volunteer-
 interface VolunteersOptions {
   readonly server: string
   readonly peers: number
+  readonly memory?: number
 }
 
 function observeTab(tab: number): TabObserver {
@@ -22,11 +23,12 @@ export function volunteersCommand(): Command {
     .description('open volunteer tabs in a headless Chromium until Ctrl-C')
     .requiredOption('--server <url>', 'address of a signaling server')
     .option('--peers <number>', 'how many tabs', wholeNumber(1, 100), 3)
-    .action(async ({ server, peers }: VolunteersOptions) => {
+    .option('--memory <megabytes>', "what each lends (default: the page's)", wholeNumber(1))
+    .action(async ({ server, peers, memory }: VolunteersOptions) => {
       if (!URL.canParse(server)) throw new UserError(`--server must be an address such as http://127.0.0.1:8787, not "${server}".`)
       const browser = await launchBrowser()
       try {
-        for (let tab = 1; tab <= peers; tab++) await openVolunteerTab(browser, server, observeTab(tab))
+        for (let tab = 1; tab <= peers; tab++) await openVolunteerTab(browser, server, observeTab(tab), { ...(memory !== undefined && { memory }) })
         console.log(`${peers} tabs work for ${server}. Ctrl-C stops them.`)
         await waitForStopSignal()
       } finally {
