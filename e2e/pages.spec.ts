@@ -1,17 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { expect, test, type Locator, type Page } from '@playwright/test'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import { PEER_A, PEER_B, sampleDescription, sampleFeed } from '#web-worker-app/presentation/sample-run.ts'
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { accessibilityFaults, watchForFaults } from './page-faults.ts'
 import { ScriptedTrainer } from './scripted-trainer.ts'
 
 /** Both pages in a real browser, on the real server. Only the trainer is scripted, so that every state of a run can be shown. */
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 let builtPage: string
 let token: string
@@ -57,33 +54,11 @@ function card(page: Page, id: string): Locator {
   return page.locator(`[data-card="${id}"] .card-value`)
 }
 
-async function accessibilityFaults(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource)
-  return page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: typeof import('axe-core') }
-    const { violations } = await axe.run()
-    return violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ''}`))
-  })
-}
-
-/** Everything that a page does which it should not: requests elsewhere, errors, sideways scrolling. */
-function watchForFaults(page: Page): string[] {
-  const faults: string[] = []
-  page.on('request', request => {
-    if (/^https?:|^wss?:/.test(request.url()) && new URL(request.url()).host !== new URL(origin).host) faults.push(`requested ${request.url()}`)
-  })
-  page.on('pageerror', error => faults.push(error.stack ?? error.message))
-  page.on('console', message => {
-    if (message.type() === 'error') faults.push(message.text())
-  })
-  return faults
-}
-
 test.describe('volunteer page', () => {
   test('tells its cost and starts nothing by itself', async ({ page }) => {
     const requested: string[] = []
     page.on('request', request => requested.push(new URL(request.url()).pathname))
-    const faults = watchForFaults(page)
+    const faults = watchForFaults(page, origin)
     await openRun()
     await page.goto(origin)
     // The feed has arrived: whatever would start by itself has had its chance.
@@ -176,7 +151,7 @@ test.describe('volunteer page', () => {
 
 test.describe('dashboard', () => {
   test('shows the numbers of the feed, and follows it', async ({ page }) => {
-    const faults = watchForFaults(page)
+    const faults = watchForFaults(page, origin)
     await openRun()
     await page.goto(`${origin}/dashboard`)
     await expect(page.getByRole('heading', { level: 1 })).toHaveText(sampleDescription.run)
@@ -272,7 +247,7 @@ test.describe('dashboard', () => {
         socket.send(spoilt)
       })
     })
-    const faults = watchForFaults(page)
+    const faults = watchForFaults(page, origin)
     const warnings: string[] = []
     page.on('console', message => {
       if (message.type() === 'warning') warnings.push(message.text())

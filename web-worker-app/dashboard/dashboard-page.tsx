@@ -4,6 +4,7 @@ import { useSession } from '../presentation/session-context.ts'
 import type { SessionSnapshot } from '../session/session-store.ts'
 import { Cards } from './cards.tsx'
 import { ChartPanel } from './chart-panel.tsx'
+import { LayersSection } from './layers-section.tsx'
 import { messages } from './messages.ts'
 import { PeersTable } from './peers-table.tsx'
 import { Rejections } from './rejections.tsx'
@@ -49,6 +50,7 @@ function Run({ view, connectionLost, held, onHold }: RunProps) {
           <Rejections rejections={view.rejections} />
         </div>
       </section>
+      {view.layers !== null && <LayersSection layers={view.layers} requests={view.requests} breaks={view.breaks} />}
       <PeersTable peers={view.peers} />
       <RolloutList rollouts={view.rollouts} />
     </div>

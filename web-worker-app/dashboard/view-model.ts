@@ -5,8 +5,10 @@ import { successSoFar } from '../presentation/held-out-success.ts'
 import { describeRejection, runMessages } from '../presentation/run-messages.ts'
 import type { SessionSnapshot } from '../session/session-store.ts'
 import { chartModels, type ChartModel } from './chart-models.ts'
+import { layersView, type LayersView } from './layers-view.ts'
 import { messages } from './messages.ts'
 import { peersView, type PeersView } from './peer-rows.ts'
+import { breakViews, requestViews, type BreakView, type RequestView } from './served-requests.ts'
 
 export interface HeaderView {
   readonly run: string
@@ -44,6 +46,11 @@ export interface RunView {
   readonly cards: readonly CardView[]
   readonly charts: readonly ChartModel[]
   readonly peers: PeersView
+  /** null until the server has told of this run's layers. */
+  readonly layers: LayersView | null
+  /** Newest first, as are the breaks. */
+  readonly requests: readonly RequestView[]
+  readonly breaks: readonly BreakView[]
   readonly rollouts: readonly RolloutView[]
   /** Most frequent first. */
   readonly rejections: readonly { readonly reason: string; readonly label: string; readonly count: number }[]
@@ -176,6 +183,8 @@ function emptyView({ connection, description }: SessionSnapshot): EmptyView {
 export function dashboardView(snapshot: SessionSnapshot): DashboardView {
   const { feed, connection } = snapshot
   if (feed === undefined) return emptyView(snapshot)
+  // What was told of another run is not this one's.
+  const coverage = snapshot.coverage?.run === feed.report.run ? snapshot.coverage : undefined
   const header = headerView(feed)
   return {
     kind: 'run',
@@ -184,6 +193,9 @@ export function dashboardView(snapshot: SessionSnapshot): DashboardView {
     cards: cardViews(feed),
     charts: chartModels(feed),
     peers: peersView(feed),
+    layers: coverage === undefined ? null : layersView(coverage),
+    requests: coverage === undefined ? [] : requestViews(coverage),
+    breaks: coverage === undefined ? [] : breakViews(coverage),
     rollouts: rolloutViews(feed),
     rejections: rejectionViews(feed)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatBytes, formatDuration, formatPercent, formatPoints, formatRate, formatSignificant, shortPeerId } from './format.ts'
+import { formatBytes, formatDuration, formatMilliseconds, formatPercent, formatPoints, formatRate, formatSignificant, shortPeerId } from './format.ts'
 
 test.each([
   [0, '0 B'],
@@ -19,6 +19,16 @@ test.each([
   [3600, '1 h 0 min'],
   [90_061, '25 h 1 min']
 ])('%d seconds', (seconds, shown) => expect(formatDuration(seconds)).toBe(shown))
+
+test.each([
+  [0, '0.0 ms'],
+  [9.94, '9.9 ms'],
+  [9.95, '10 ms'],
+  [999.4, '999 ms'],
+  [999.5, '1.0 s'],
+  [59_900, '59.9 s'],
+  [59_950, '1 min 0 s']
+])('%d milliseconds', (ms, shown) => expect(formatMilliseconds(ms)).toBe(shown))
 
 test.each([
   [0, '0'],

@@ -61,6 +61,12 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
+/** @param ms of one event: from tenths of a millisecond up to tenths of a second, then as `formatDuration` */
+export function formatMilliseconds(ms: number): string {
+  if (ms < 999.5) return `${formatDecimal(ms, ms < 9.95 ? 1 : 0)} ms`
+  return ms < 59_950 ? `${formatDecimal(ms / 1000, 1)} s` : formatDuration(Math.round(ms / 1000))
+}
+
 /** token/s: generated tokens per second. */
 export function formatRate(tokensPerSecond: number): string {
   return tokensPerSecond < 99.95 ? formatDecimal(tokensPerSecond, 1) : formatInteger(tokensPerSecond)

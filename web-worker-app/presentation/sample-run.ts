@@ -1,4 +1,5 @@
 /** A run as the wire describes it, for tests of the views: every field is set, every number differs from its neighbours. */
+import type { LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import { createSnapshotCell, type SessionSnapshot, type VolunteerSnapshot } from '../session/session-store.ts'
@@ -6,6 +7,7 @@ import { createSnapshotCell, type SessionSnapshot, type VolunteerSnapshot } from
 export const PEER_A = 'a'.repeat(32)
 export const PEER_B = 'b'.repeat(32)
 export const PEER_GONE = 'c'.repeat(32)
+export const PEER_SPARE = 'd'.repeat(32)
 
 export const sampleDescription: RunDescription = {
   run: 'arithmetic-7f3a',
@@ -70,6 +72,43 @@ export const sampleFeed: RunFeed = {
     { id: '40/2', peer: PEER_B, version: 3, prompt: '12+35=', completion: '<b>48</b>', outcome: 'rejected', reward: null, reason: 'log_prob_mismatch' },
     { id: '39/0', peer: PEER_A, version: 0, prompt: '7*8=', completion: '56', outcome: 'stale', reward: null, reason: null }
   ]
+}
+
+/** Two tabs share a model of four layers, a third one stands by; the pipeline before lost a tab. */
+export const sampleCoverage: LayerCoverage = {
+  run: 'arithmetic-7f3a',
+  layers: 4,
+  hosts: [
+    { peer: PEER_B, layers: { start: 2, end: 4 }, state: 'ready', decodeMs: 6.25, rows: 3 },
+    { peer: PEER_A, layers: { start: 0, end: 2 }, state: 'ready', decodeMs: 4.5, rows: 3 },
+    { peer: PEER_SPARE, layers: { start: 2, end: 3 }, state: 'assigned', decodeMs: null, rows: 0 }
+  ],
+  pipelines: [{ pipeline: 2, stages: [PEER_A, PEER_B], open: true, versions: [2, 3], relayed: [1] }],
+  missing: [],
+  waiting: 0,
+  recent: [
+    {
+      key: 'completion-18',
+      version: 3,
+      chains: [
+        [
+          { peer: PEER_A, layers: { start: 0, end: 2 } },
+          { peer: PEER_GONE, layers: { start: 2, end: 4 } }
+        ],
+        [
+          { peer: PEER_A, layers: { start: 0, end: 2 } },
+          { peer: PEER_B, layers: { start: 2, end: 4 } }
+        ]
+      ],
+      tokens: 21,
+      firstTokenMs: 340,
+      totalMs: 2840,
+      end: null
+    },
+    { key: 'completion-17', version: 2, chains: [[{ peer: PEER_GONE, layers: { start: 0, end: 4 } }]], tokens: 1, firstTokenMs: 95, totalMs: 95, end: 'stop' },
+    { key: 'completion-16', version: 2, chains: [], tokens: 0, firstTokenMs: null, totalMs: 10_000, end: 'refused' }
+  ],
+  breaks: [{ pipeline: 1, peer: PEER_GONE, cause: 'silent', sequences: 3, detectedAfterMs: 1510, recoveredAfterMs: 420 }]
 }
 
 /** A session's snapshot that differs from that of a fresh page by `change`. */
