@@ -11,6 +11,7 @@ import { FeedWatcher } from '../cli/feed-watcher.ts'
 import { buildPage } from '../cli/page-build.ts'
 import { Swarm } from '../cli/swarm.ts'
 import type { TabOptions } from '../cli/volunteer-tabs.ts'
+import { kill } from './tab-faults.ts'
 
 export interface SwarmOptions {
   readonly peers: number
@@ -83,11 +84,7 @@ export class TestSwarm {
 
   /** Ends the tab's process, as a crash does: the page cannot say goodbye. */
   async killTab(tab: number): Promise<void> {
-    const page = this.swarm.tabs.get(tab)!
-    const crashed = page.waitForEvent('crash')
-    const session = await page.context().newCDPSession(page)
-    session.send('Page.crash').catch(() => {})
-    await crashed
+    await kill(this.swarm.tabs.get(tab)!)
     await this.swarm.closeTab(tab)
   }
 

@@ -1,17 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test, type Browser, type Page } from '@playwright/test'
-import * as nodeRuntime from 'onnxruntime-node'
-import { BatchGenerator } from '#shared/engine/batch-generator.ts'
-import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
-import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
-import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
 import type { Rollout } from '#shared/protocol/rollout.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
-import { uniform } from '#shared/verification/committed-randomness.ts'
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
+import { expectSameAsNode } from './node-generation.ts'
 
 /** Volunteering tabs on the real signaling server: what they fetch, from whom, and what they generate. */
 
@@ -56,23 +51,6 @@ async function openTab(browser: Browser, prepare: (page: Page) => Promise<void> 
 
 const delivered = (peer: string, version: number): Rollout[] => (trainer.delivered.get(peer) ?? []).filter(rollout => rollout.version === version)
 
-/** Generates the same rollouts in Node and compares every token. */
-async function expectSameAsNode(rollouts: readonly Rollout[]): Promise<void> {
-  const engine = await createOrtSliceEngine({ runtime: nodeRuntime, kind: 'node', config, weights: randomWeights(config, 0), lora: trainer.lora, sessionOptions: cpuSessionOptions('cpu', 1) })
-  for (const version of new Set(rollouts.map(rollout => rollout.version))) {
-    await engine.setAdapter(version === 0 ? undefined : randomAdapter(config, trainer.lora, version))
-    const generator = new BatchGenerator({ engine, uniform, maxRows: 64 })
-    const claimed = new Map(rollouts.filter(rollout => rollout.version === version).map(rollout => [rollout.id, rollout]))
-    for (const { id, prompt, index } of claimed.values()) {
-      generator.submit({ prompt: Int32Array.from(trainer.promptTokens(prompt)), samples: [{ id, seed: trainer.seed(prompt, index) }], maxTokens: trainer.maxTokens })
-    }
-    while (generator.pending > 0) {
-      for (const { id, tokens } of await generator.step()) expect(claimed.get(id)!.tokens, `rollout ${id} of version ${version}`).toEqual(tokens)
-    }
-  }
-  await engine.release()
-}
-
 test('tabs generate what Node generates; the second gets its chunks from the first; a new version reaches both from one copy', async ({ browser }) => {
   const first = await openTab(browser)
   // A tab says at intervals how it is: rollouts may be here before its word about the engine that made them.
@@ -95,7 +73,7 @@ test('tabs generate what Node generates; the second gets its chunks from the fir
   for (const { peer } of [first, second]) {
     const hashes = new Set(delivered(peer, 1).map(({ manifestHash }) => manifestHash))
     expect(hashes.size).toBe(1)
-    await expectSameAsNode([...delivered(peer, 0).slice(0, 64), ...delivered(peer, 1).slice(0, 32)])
+    await expectSameAsNode(trainer, [...delivered(peer, 0).slice(0, 64), ...delivered(peer, 1).slice(0, 32)])
   }
   expect([...first.warnings, ...second.warnings]).toEqual([])
 })
@@ -145,7 +123,7 @@ test('pieces that were changed on the way are refused by name, and the chunks ar
   expect(status.bytesFromOrigin).toBeGreaterThan(300_000)
   expect(victim.warnings).toContain(`an exchange with ${corrupting.peer} was closed: hash_mismatch`)
   expect(corrupting.warnings).toContain(`an exchange with ${victim.peer} was closed: hash_mismatch`)
-  await expectSameAsNode(delivered(victim.peer, 0))
+  await expectSameAsNode(trainer, delivered(victim.peer, 0))
 })
 
 test('a tab whose worker crashes starts another, and a reloaded tab downloads nothing again', async ({ browser }) => {
@@ -161,7 +139,7 @@ test('a tab whose worker crashes starts another, and a reloaded tab downloads no
   const before = delivered(peer, 0).length
   await trainer.waitFor(() => delivered(peer, 0).length >= before + 64)
   expect(tab.workers()).toHaveLength(1)
-  await expectSameAsNode(delivered(peer, 0))
+  await expectSameAsNode(trainer, delivered(peer, 0))
 
   await tab.reload()
   const next = (): string | undefined => [...trainer.delivered.keys()].find(other => other !== peer)

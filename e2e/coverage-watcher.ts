@@ -1,0 +1,42 @@
+/** Follows which peers hold which layers, as the dashboard does. */
+import { io, type Socket } from 'socket.io-client'
+import { layerCoverage, type LayerCoverage } from '#shared/protocol/layer-coverage.ts'
+import { decode, describeMalformed } from '#shared/protocol/schema.ts'
+
+export class CoverageWatcher {
+  readonly #socket: Socket
+  readonly #listeners = new Set<(coverage: LayerCoverage) => void>()
+  #latest: LayerCoverage | undefined
+
+  /** @throws when the server sends what breaks the schema */
+  constructor(server: string) {
+    this.#socket = io(server, { transports: ['websocket'], auth: { role: 'observer' } })
+    this.#socket.on('layer_coverage', (raw: unknown) => {
+      const decoded = decode(layerCoverage, raw)
+      if (decoded.kind === 'malformed') throw new Error(describeMalformed('layer_coverage', decoded))
+      this.#latest = decoded.value
+      for (const listener of this.#listeners) listener(decoded.value)
+    })
+  }
+
+  get latest(): LayerCoverage | undefined {
+    return this.#latest
+  }
+
+  /** Resolves with the first coverage, the newest one included, that satisfies the predicate. */
+  waitFor(predicate: (coverage: LayerCoverage) => boolean): Promise<LayerCoverage> {
+    if (this.#latest !== undefined && predicate(this.#latest)) return Promise.resolve(this.#latest)
+    return new Promise(resolve => {
+      const listener = (coverage: LayerCoverage): void => {
+        if (!predicate(coverage)) return
+        this.#listeners.delete(listener)
+        resolve(coverage)
+      }
+      this.#listeners.add(listener)
+    })
+  }
+
+  close(): void {
+    this.#socket.close()
+  }
+}
