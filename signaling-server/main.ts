@@ -18,7 +18,7 @@ const LISTEN_ADVICE = new Map<string, (flags: Flags) => string>([
 ])
 
 const program = new Command('signaling-server')
-  .description('Serves the page, the models and the chunks of policy versions, and brings trainers and tabs together.\nThe trainer token is read from MURMURATION_TRAINER_TOKEN.')
+  .description('Serves the page, the models and the chunks of policy versions, and brings trainers and tabs together.\nThe trainer token is read from MURMURATION_TRAINER_TOKEN, keys of the OpenAI-compatible API, separated by commas, from MURMURATION_API_KEYS.')
   .option('--port <number>', 'port to listen on; 0 takes any free one', parsePort, 8080)
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--page <directory>', 'the built page', 'dist')
@@ -30,6 +30,8 @@ const program = new Command('signaling-server')
 const flags = program.opts<Flags>()
 const trainerToken = process.env['MURMURATION_TRAINER_TOKEN'] ?? ''
 if (trainerToken.length < 16) fail('MURMURATION_TRAINER_TOKEN must be set to a secret of at least 16 characters, the same for the server and its trainers')
+const apiKeys = (process.env['MURMURATION_API_KEYS'] ?? '').split(',').map(key => key.trim()).filter(key => key !== '')
+if (apiKeys.some(key => key.length < 16)) fail('every key in MURMURATION_API_KEYS must have at least 16 characters')
 
 const log = pino({ level: process.env['MURMURATION_LOG_LEVEL'] ?? 'info', base: null }, destination({ dest: 2, sync: true }))
 const server = await start()
@@ -45,7 +47,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 async function start(): Promise<SignalingServer> {
   try {
-    return await startSignalingServer({ ...flags, trainerToken, log })
+    return await startSignalingServer({ ...flags, trainerToken, apiKeys, log })
   } catch (error) {
     const advice = LISTEN_ADVICE.get((error as NodeJS.ErrnoException).code ?? '')
     if (advice === undefined) throw error

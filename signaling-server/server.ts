@@ -6,6 +6,7 @@ import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { createApp } from './http/app.ts'
 import { ChunkOrigin } from './http/chunk-origin.ts'
 import { createMetrics } from './http/metrics.ts'
+import type { ServingPort } from './serving-port.ts'
 import { openSwarmSockets } from './swarm/swarm-sockets.ts'
 import type { Rate } from './swarm/token-bucket.ts'
 
@@ -17,6 +18,10 @@ export interface SignalingServerOptions {
   readonly page: string
   readonly models: string
   readonly trainerToken: string
+  /** Secrets of those who may use the OpenAI-compatible API; none: only programs of this machine may. */
+  readonly apiKeys?: readonly string[]
+  /** Who generates for that API. */
+  readonly serving?: ServingPort
   readonly iceServers?: Welcome['iceServers']
   readonly originBytesPerRun?: number
   /** Default: twelve hours, so that the dashboard still shows in the morning what a run of the night came to. */

@@ -3,9 +3,11 @@ import { join, resolve } from 'node:path'
 import express, { type ErrorRequestHandler, type Express } from 'express'
 import type { Logger } from 'pino'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
+import type { ServingPort } from '../serving-port.ts'
 import type { ChunkOrigin } from './chunk-origin.ts'
 import { chunkRoutes } from './chunk-routes.ts'
 import type { Metrics } from './metrics.ts'
+import { openAiRoutes } from './openai/openai-routes.ts'
 import { respondRefused } from './refusal-response.ts'
 import { securityHeaders } from './security-headers.ts'
 
@@ -15,6 +17,10 @@ export interface AppOptions {
   /** Directory of models, each in its own. */
   readonly models: string
   readonly trainerToken: string
+  /** Secrets of those who may use the OpenAI-compatible API; none: only programs of this machine may. */
+  readonly apiKeys?: readonly string[]
+  /** Who generates for that API. */
+  readonly serving?: ServingPort
 }
 
 const PAGE_ROUTES = ['/', '/dashboard']
@@ -26,6 +32,7 @@ export function createApp(options: AppOptions, origin: ChunkOrigin, metrics: Met
   app.get('/health', (_request, response) => void response.json({ status: 'ok', protocol: PROTOCOL_VERSION }))
   app.get('/metrics', async (_request, response) => void response.type(metrics.contentType).send(await metrics.exposition()))
   app.use('/chunks', chunkRoutes(origin, metrics, options.trainerToken))
+  if (options.serving !== undefined) app.use('/v1', openAiRoutes(options.serving, options.apiKeys ?? [], metrics, log))
   app.use('/models', express.static(options.models, { index: false, redirect: false }))
   app.get(PAGE_ROUTES, (_request, response) => {
     const index = join(resolve(options.page), 'index.html')

@@ -22,6 +22,8 @@ export function createMetrics(origin: ChunkOrigin, connections: () => ReadonlyMa
     originReceivedBytes: counter('swarm_origin_received_bytes_total', 'Chunk bytes received from trainers', []),
     announcements: counter('swarm_policy_announcements_total', 'Announcements of policy versions to tabs', ['supply']),
     signals: counter('swarm_signals_total', 'simple-peer signals passed on', []),
+    apiRequests: counter('swarm_api_requests_total', 'Requests to the OpenAI-compatible API', ['endpoint', 'status']),
+    apiTokens: counter('swarm_api_tokens_total', 'Tokens generated for the OpenAI-compatible API', []),
     submissions: counter('swarm_rollout_submissions_total', 'Rollout submissions by what became of them', ['outcome']),
     refusals: counter<'code'>('swarm_refusals_total', 'Refused requests and messages by code', ['code'])
   }
