@@ -43,7 +43,7 @@ function RequestItem({ request }: { readonly request: RequestView }) {
   )
 }
 
-/** Within a fixed height: what comes in moves nothing else. */
+/** What comes in lengthens a scroll area, not the page. */
 function Latest({ title, children }: { readonly title: string; readonly children: ReactNode }) {
   return (
     <div>

@@ -3,6 +3,7 @@ import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import { formatBytes, formatDecimal, formatDuration, formatInteger, formatPercent, formatPoints, formatRate, formatSignificant, NOT_YET, shortPeerId } from '../presentation/format.ts'
 import { successSoFar } from '../presentation/held-out-success.ts'
 import { describeRejection, runMessages } from '../presentation/run-messages.ts'
+import { isOver } from '../presentation/run-phase.ts'
 import type { SessionSnapshot } from '../session/session-store.ts'
 import { chartModels, type ChartModel } from './chart-models.ts'
 import { layersView, type LayersView } from './layers-view.ts'
@@ -100,12 +101,11 @@ function successCard(feed: RunFeed): CardView {
   return { id: 'success', label: cards.success, value: value === '' ? NOT_YET : value, note }
 }
 
-/** The live rate of a run that is over is only what it happened to be at the end. */
 function rateCard({ phase, tokensPerSecond, report: { throughput } }: RunFeed): CardView {
   const { cards } = messages
   const mean = formatRate(throughput.generatedTokensPerSecond)
   const learner = formatRate(throughput.learnerTokensPerSecond)
-  if (phase === 'finished' || phase === 'stopped') return { id: 'rate', label: cards.meanRate, value: mean, note: cards.meanRateNote(learner) }
+  if (isOver(phase)) return { id: 'rate', label: cards.meanRate, value: mean, note: cards.meanRateNote(learner) }
   return { id: 'rate', label: cards.rate, value: formatRate(tokensPerSecond), note: cards.rateNote(mean, learner) }
 }
 

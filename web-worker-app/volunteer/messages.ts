@@ -120,10 +120,12 @@ export const messages = {
     successNow: (before: string, latest: string) => `${before} → ${latest}`,
     successBefore: (before: string) => `${before} at the start`,
     successUnknown: 'not measured yet',
+    curve: 'Share of unseen tasks solved, from the start until now',
     successSentence: (from: string, to: string, points: number) => `Held-out success went from ${from} to ${to} over ${points} measurements.`,
     updates: 'Learner updates',
     updatesOf: (done: string, planned: string) => `${done} of ${planned}`,
     rate: 'Written per second',
+    meanRate: 'Written per second, on average',
     rateValue: (rate: string) => `${rate} tokens`,
     accepted: 'Answers accepted',
     more: 'Open the dashboard'

@@ -26,10 +26,13 @@ function Curve({ run }: { readonly run: RunPicture }) {
   const last = Math.max(1, run.curve.at(-1)?.version ?? 1)
   const points = run.curve.map(({ version, success }) => `${((version / last) * 100).toFixed(2)},${(40 - success * 40).toFixed(2)}`)
   return (
-    <svg className="curve" viewBox="0 -2 100 44" preserveAspectRatio="none" role="img" aria-label={run.curveSentence}>
-      <path className="curve-frame" d="M0 0H100M0 20H100M0 40H100" />
-      <polyline className="curve-line" points={points.join(' ')} />
-    </svg>
+    <figure className="curve">
+      <figcaption>{messages.run.curve}</figcaption>
+      <svg viewBox="0 -2 100 44" preserveAspectRatio="none" role="img" aria-label={run.curveSentence}>
+        <path className="curve-frame" d="M0 0H100M0 20H100M0 40H100" />
+        <polyline className="curve-line" points={points.join(' ')} />
+      </svg>
+    </figure>
   )
 }
 

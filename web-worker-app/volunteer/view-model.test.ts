@@ -133,6 +133,11 @@ test('the picture of the run is that of the feed', () => {
   ])
 })
 
+test.each(['finished', 'stopped'] as const)('the picture of a run that has %s shows its mean rate, not the last live one', phase => {
+  const { run: picture } = volunteerView(sampleSnapshot({ ...run, feed: { ...sampleFeed, phase } }), device)
+  expect(picture!.figures.find(({ id }) => id === 'rate')).toEqual({ id: 'rate', label: messages.run.meanRate, value: '611 tokens' })
+})
+
 test.each(['offline', 'refused'] as const)('%s: only numbers that were received are called old', connection => {
   expect(volunteerView(sampleSnapshot({ ...run, connection }), device)).toMatchObject({ connectionLost: true, run: { tabs: 2 } })
   expect(volunteerView(sampleSnapshot({ connection }), device)).toMatchObject({ connectionLost: false, run: null, runMissing: messages.run.none })

@@ -4,6 +4,7 @@ import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import { formatBytes, formatInteger, formatPercent, formatRate, NOT_YET } from '../presentation/format.ts'
 import { successByVersion, successSoFar } from '../presentation/held-out-success.ts'
 import { runMessages } from '../presentation/run-messages.ts'
+import { isOver } from '../presentation/run-phase.ts'
 import type { SessionSnapshot, VolunteerReason, VolunteerSnapshot } from '../session/session-store.ts'
 import { messages } from './messages.ts'
 import { ownRolloutViews, type OwnRolloutView } from './own-rollouts.ts'
@@ -108,7 +109,7 @@ function moodOf({ state, reason }: VolunteerSnapshot): Mood {
 /** null while more work may come at any moment, or something else is to be said. */
 function runOver({ volunteer, feed }: SessionSnapshot): { readonly headline: string; readonly explanation: string } | null {
   if (volunteer.state !== 'waiting' || volunteer.reason === 'offline') return null
-  return feed?.phase === 'finished' || feed?.phase === 'stopped' ? messages.runOver[feed.phase] : null
+  return feed !== undefined && isOver(feed.phase) ? messages.runOver[feed.phase] : null
 }
 
 function statusView(snapshot: SessionSnapshot): StatusView {
@@ -206,7 +207,9 @@ function runPicture(feed: RunFeed): RunPicture {
     figures: [
       { id: 'success', label: run.success, value: successText(feed) },
       { id: 'accepted', label: run.accepted, value: formatInteger(feed.report.rollouts.accepted) },
-      { id: 'rate', label: run.rate, value: run.rateValue(formatInteger(feed.tokensPerSecond)) },
+      isOver(feed.phase)
+        ? { id: 'rate', label: run.meanRate, value: run.rateValue(formatInteger(feed.report.throughput.generatedTokensPerSecond)) }
+        : { id: 'rate', label: run.rate, value: run.rateValue(formatInteger(feed.tokensPerSecond)) },
       { id: 'updates', label: run.updates, value: run.updatesOf(formatInteger(updates), formatInteger(feed.updatesPlanned)) }
     ],
     curve: curve.length < 2 ? [] : curve,
