@@ -11,7 +11,7 @@ export const layerMessages = {
   title: 'Layers',
   summary: (n: string, hosts: string) => `${layers(n)}, ${tabs(hosts)}`,
   inState: { ready: n => `${n} ready`, assigned: n => `${n} loading`, late: n => `${n} late` } satisfies Record<HostState, (n: string) => string>,
-  nobody: 'No tab offers memory for layers yet.',
+  nobody: 'No tab is here to hold them. Open the volunteer page in a browser to add one.',
 
   wholeModel: (n: string, ofModel: string) =>
     `${n === '1' ? '1 tab holds' : `${n} tabs hold`} the whole model (${layers(ofModel)}): every request is served by one tab, and none passes from tab to tab.`,
@@ -40,6 +40,7 @@ export const layerMessages = {
   note: 'A tab that is loading takes no requests yet. A late one has missed heartbeats, or computes for too long.',
   columns: { stage: 'Stage', peer: 'Peer', layers: 'Layers', state: 'State', latency: 'ms/token', inFlight: 'In flight', next: 'To the next' },
   state: { ready: 'ready', assigned: 'loading', late: 'late' } satisfies Record<HostState, string>,
+  idle: 'idle',
   path: { link: 'direct', relay: 'relayed' },
   more: (n: string) => `${tabs(n)} more not shown.`,
   group: {

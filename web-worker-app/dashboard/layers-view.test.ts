@@ -90,10 +90,11 @@ test.each([
 })
 
 test('beside pipelines of several stages, tabs with the whole model share one group, and so do those with nothing', () => {
-  const hosts = [...sampleCoverage.hosts, host(peerName(1), { start: 0, end: 4 }), host(peerName(2), null)]
+  const hosts = [...sampleCoverage.hosts, host(peerName(1), { start: 0, end: 4 }), host(peerName(2), null, { state: 'assigned' })]
   const pipelines = [...sampleCoverage.pipelines, { pipeline: 1, stages: [peerName(1)], open: true, versions: [3], relayed: [] }]
   const view = layersView({ ...sampleCoverage, hosts, pipelines })
   expect(view.groups.map(({ title }) => title)).toEqual(['Pipeline 2', text.group.whole, text.group.standby, text.group.idle])
+  expect(view.groups.at(-1)?.rows.map(({ layersLabel, stateLabel }) => [layersLabel, stateLabel])).toEqual([['–', 'idle']])
   expect(view.status).toEqual(['Every layer is served: 2 pipelines are open.'])
 })
 
@@ -115,7 +116,8 @@ test('layers that are missing are named with the reason and what helps, instead 
 })
 
 test('before anybody offers memory there is nothing to draw; before a pipeline opens nothing is said to be served', () => {
-  expect(layersView(quiet)).toMatchObject({ status: [text.nobody], picture: null, groups: [] })
+  const missing = [{ layers: { start: 0, end: 4 }, reason: 'absent_peer' as const }]
+  expect(layersView({ ...quiet, missing })).toMatchObject({ status: [text.nobody], missing: [], picture: null, groups: [] })
   const opening = sampleCoverage.pipelines.map(pipeline => ({ ...pipeline, open: false }))
   expect(layersView({ ...sampleCoverage, pipelines: opening }).status).toEqual([text.opening])
 })

@@ -94,7 +94,8 @@ function hostRow({ peer, layers, state, decodeMs, rows }: Host, place?: { readon
     layers,
     layersLabel: layers === null ? NOT_YET : formatLayers(layers),
     state,
-    stateLabel: text.state[state],
+    // Nothing is loading where there is nothing to load.
+    stateLabel: layers === null && state !== 'late' ? text.idle : text.state[state],
     latency: decodeMs === null ? NOT_YET : formatDecimal(decodeMs, 1),
     inFlight: formatInteger(rows),
     next: place === undefined ? null : place.relayed ? 'relay' : 'link'
@@ -181,7 +182,8 @@ export function layersView(coverage: LayerCoverage): LayersView {
     layers,
     summary: summary(coverage),
     status: [...(allWhole ? wholeModelStatus(coverage) : servedStatus(coverage)), ...(waiting === 0 ? [] : [text.waiting(formatInteger(waiting))])],
-    missing: missing.map(({ layers: range, reason }) => ({ layers: text.missing(formatLayers(range), rangeLength(range) === 1), text: text.missingReason[reason] })),
+    // Where nobody is, that is all there is to say.
+    missing: (hosts.length === 0 ? [] : missing).map(({ layers: range, reason }) => ({ layers: text.missing(formatLayers(range), rangeLength(range) === 1), text: text.missingReason[reason] })),
     picture: allWhole || hosts.length === 0 ? null : picture(layers, hosts),
     groups,
     hidden: allWhole ? 0 : hosts.length - groups.reduce((sum, { rows }) => sum + rows.length, 0)
