@@ -8,12 +8,21 @@ describe('bestMicroBatches', () => {
     expect(bestMicroBatches({ stages: [stage], linksMs: 0 }, 64, 64)).toBe(1)
   })
 
-  it('gives every stage something to do', () => {
+  it('gives every stage something to do, with one or two micro-batches to spare for steps that take longer', () => {
     for (const stages of [2, 3, 4]) {
       const count = bestMicroBatches({ stages: Array.from({ length: stages }, () => stage), linksMs: 0 }, 64, 64)
-      expect(count).toBeGreaterThanOrEqual(stages)
-      expect(count).toBeLessThanOrEqual(stages + 1)
+      expect(count).toBeGreaterThan(stages)
+      expect(count).toBeLessThanOrEqual(stages + 2)
     }
+  })
+
+  it('does not go on cutting for a gain of a few hundredths', () => {
+    const ring = { stages: [stage, stage, stage, stage], linksMs: 30 }
+    const count = bestMicroBatches(ring, 64, 64)
+    const rounds = Array.from({ length: 64 }, (_, index) => roundMs(ring, 64, index + 1))
+    expect(roundMs(ring, 64, count)).toBeLessThan(1.05 * Math.min(...rounds))
+    expect(count).toBeLessThan(1 + rounds.indexOf(Math.min(...rounds)))
+    expect(rounds.slice(0, count - 1).every(ms => ms > 1.05 * Math.min(...rounds))).toBe(true)
   })
 
   it('hides links behind computing as far as there is enough of it', () => {
