@@ -1,6 +1,7 @@
 /** Who holds which layers, how they are chained, what is missing and what would help. Pure. */
 import type { HOST_STATES, LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import { rangeLength, type LayerRange } from '#shared/scheduling/layer-range.ts'
+import type { MissingLayers } from '#shared/scheduling/missing-layers.ts'
 import { formatDecimal, formatInteger, formatMilliseconds, NOT_YET, shortPeerId } from '../presentation/format.ts'
 import { layerMessages as text } from './layer-messages.ts'
 
@@ -130,7 +131,7 @@ function pipelineGroup({ pipeline, stages, open, versions, relayed }: Pipeline, 
 
 const byId = (left: Host, right: Host): number => (left.peer < right.peer ? -1 : 1)
 
-/** Pipelines by their number, then the others by their id: rows trade places only when a pipeline is made anew. */
+/** Pipelines by their number, then the others by their id: rows trade places only when a pipeline is made anew. Of each kind no more than can be shown. */
 function hostGroups({ layers, hosts, pipelines }: LayerCoverage): HostGroup[] {
   const known = new Map(hosts.map(host => [host.peer as string, host]))
   const chained = pipelines.filter(({ stages }) => stages.length > 1).toSorted((left, right) => left.pipeline - right.pipeline)
@@ -139,8 +140,8 @@ function hostGroups({ layers, hosts, pipelines }: LayerCoverage): HostGroup[] {
   const whole = others.filter(host => holdsAll(host, layers))
   const parts = others.filter(host => host.layers !== null && !holdsAll(host, layers))
   const idle = others.filter(host => host.layers === null)
-  const loose = (id: 'whole' | 'standby' | 'idle', members: readonly Host[]): HostGroup => ({ id, title: text.group[id], open: null, facts: [], rows: members.map(host => hostRow(host)) })
-  const groups = [...chained.map(pipeline => pipelineGroup(pipeline, known)), loose('whole', whole), loose('standby', parts), loose('idle', idle)]
+  const loose = (id: 'whole' | 'standby' | 'idle', members: readonly Host[]): HostGroup => ({ id, title: text.group[id], open: null, facts: [], rows: members.slice(0, HOSTS_SHOWN).map(host => hostRow(host)) })
+  const groups = [...chained.slice(0, HOSTS_SHOWN).map(pipeline => pipelineGroup(pipeline, known)), loose('whole', whole), loose('standby', parts), loose('idle', idle)]
   return groups.filter(({ rows }) => rows.length > 0)
 }
 
@@ -173,6 +174,11 @@ function servedStatus({ hosts, pipelines, missing }: LayerCoverage): string[] {
   return [open === 0 ? text.opening : text.served(formatInteger(open))]
 }
 
+/** What cannot be served, and what would help. */
+export function missingViews(missing: readonly MissingLayers[]): LayersView['missing'] {
+  return missing.map(({ layers: range, reason }) => ({ layers: text.missing(formatLayers(range), rangeLength(range) === 1), text: text.missingReason[reason] }))
+}
+
 export function layersView(coverage: LayerCoverage): LayersView {
   const { layers, hosts, missing, waiting } = coverage
   const holders = hosts.filter(host => host.layers !== null)
@@ -183,7 +189,7 @@ export function layersView(coverage: LayerCoverage): LayersView {
     summary: summary(coverage),
     status: [...(allWhole ? wholeModelStatus(coverage) : servedStatus(coverage)), ...(waiting === 0 ? [] : [text.waiting(formatInteger(waiting))])],
     // Where nobody is, that is all there is to say.
-    missing: (hosts.length === 0 ? [] : missing).map(({ layers: range, reason }) => ({ layers: text.missing(formatLayers(range), rangeLength(range) === 1), text: text.missingReason[reason] })),
+    missing: missingViews(hosts.length === 0 ? [] : missing),
     picture: allWhole || hosts.length === 0 ? null : picture(layers, hosts),
     groups,
     hidden: allWhole ? 0 : hosts.length - groups.reduce((sum, { rows }) => sum + rows.length, 0)
