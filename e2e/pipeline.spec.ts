@@ -86,13 +86,13 @@ const PROMPTS = [[1, 5, 6, 8], [1, 7], [1, 9, 9, 4, 3, 6], [1, 12, 4]]
 for (const cut of [[0, 4], [0, 2, 4], [0, 1, 2, 4], [0, 1, 2, 3, 4]]) {
   test(`${cut.length - 1} stages generate what one tab would, with three versions and late requests in between`, async ({ page }) => {
     await openStages(page, cut)
-    await page.evaluate(() => window.pipelines.join(1, { microBatches: 3 }))
+    await page.evaluate(() => window.pipelines.join(1, 3))
     const base = requestsOf(0, PROMPTS, 8, 24)
-    await page.evaluate(requests => window.pipelines.request(1, requests), base)
+    await page.evaluate(requests => window.pipelines.request(requests), base)
     for (const version of [1, 2]) {
       await page.evaluate(([model, lora, version, adapter]) => window.pipelines.addVersion(model, lora, version, adapter), [model, lora, version, ADAPTERS[version]!] as const)
       const later = requestsOf(version, PROMPTS, 5, 17)
-      await page.evaluate(requests => window.pipelines.request(1, requests), later)
+      await page.evaluate(requests => window.pipelines.request(requests), later)
       await expectAsAlone(page, later)
     }
     await expectAsAlone(page, base)
@@ -102,34 +102,34 @@ for (const cut of [[0, 4], [0, 2, 4], [0, 1, 2, 4], [0, 1, 2, 3, 4]]) {
 
 test('sequences under way go on in another pipeline with the same tokens', async ({ page }) => {
   await openStages(page, [0, 2, 4])
-  await page.evaluate(() => window.pipelines.join(1, { microBatches: 2 }))
+  await page.evaluate(() => window.pipelines.join(1, 2))
   const requests = requestsOf(0, PROMPTS, 6, 40)
-  await page.evaluate(requests => window.pipelines.request(1, requests), requests)
+  await page.evaluate(requests => window.pipelines.request(requests), requests)
   await page.evaluate(key => window.pipelines.hears(key, 3), requests[0]!.key)
-  await page.evaluate(() => window.pipelines.replace(1, 2, 2))
+  await page.evaluate(() => window.pipelines.join(2, 2))
   await expectAsAlone(page, requests)
 })
 
 test('a stage that is sent nonsense gives its place up and says why; another pipeline takes over', async ({ page }) => {
   await openStages(page, [0, 2, 4])
-  await page.evaluate(() => window.pipelines.join(1, { microBatches: 2 }))
+  await page.evaluate(() => window.pipelines.join(1, 2))
   const requests = requestsOf(0, PROMPTS, 6, 40)
-  await page.evaluate(requests => window.pipelines.request(1, requests), requests)
+  await page.evaluate(requests => window.pipelines.request(requests), requests)
   await page.evaluate(key => window.pipelines.hears(key, 3), requests[0]!.key)
   expect(await page.evaluate(() => window.pipelines.send(1, [1, 1, 0, 0, 0, 9, 9, 9]))).toBe(true)
   await expect.poll(() => page.evaluate(() => window.pipelines.breaks())).toEqual(['tab1: a malformed frame: expected 24 to 67108864 bytes'])
-  await page.evaluate(() => window.pipelines.replace(1, 2, 2))
+  await page.evaluate(() => window.pipelines.join(2, 2))
   await expectAsAlone(page, requests)
 })
 
 test('two stages on WebGPU generate what one tab would', async ({ page }) => {
   test.setTimeout(240_000)
   await openStages(page, [0, 2, 4], 'webgpu')
-  await page.evaluate(() => window.pipelines.join(1, { microBatches: 2 }))
+  await page.evaluate(() => window.pipelines.join(1, 2))
   const base = requestsOf(0, PROMPTS, 2, 6)
-  await page.evaluate(requests => window.pipelines.request(1, requests), base)
+  await page.evaluate(requests => window.pipelines.request(requests), base)
   await page.evaluate(([model, lora, adapter]) => window.pipelines.addVersion(model, lora, 1, adapter), [model, lora, ADAPTERS[1]!] as const)
   const later = requestsOf(1, PROMPTS, 2, 6)
-  await page.evaluate(requests => window.pipelines.request(1, requests), later)
+  await page.evaluate(requests => window.pipelines.request(requests), later)
   await expectAsAlone(page, [...base, ...later])
 })

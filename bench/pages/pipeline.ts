@@ -1,5 +1,4 @@
 /** A model cut over stage workers that are joined by real data channels with an added delay, and nothing else going on. */
-import { proxy } from 'comlink'
 import { parseDecoderConfig, type DecoderConfig } from '#shared/model/config.ts'
 import { randomWeights } from '#shared/model/random-weights.ts'
 import { bestMicroBatches } from '#shared/pipeline/micro-batching.ts'
@@ -42,17 +41,20 @@ const pipelineBench = {
     layersPerStage = cut.slice(1).map((end, index) => end - cut[index]!)
     ring = await openRing(stages)
     costs = ring.map(createLayerCostFit)
-    for (const [index, { stage }] of ring.entries()) {
+    for (const [index, tab] of ring.entries()) {
       const [start, end] = [cut[index]!, cut[index + 1]!]
       const weights = randomWeights(config, 'pipeline benchmark', { start, end, embed: start === 0, head: end === config.layers })
       const preferences = { only: 'wasm', allowSoftwareAdapter: false, threads } as const
       const measured = ({ kind, rows, ms }: StepMeasured): void => {
         if (kind === 'decode') observeLayerCost(costs[index]!, { rows, ms: ms / layersPerStage[index]! }, performance.now())
       }
-      const answer = await stage.load({ model, lora: null, layers: { start, end }, weights, preferences }, proxy(measured))
+      const answer = await tab.load(
+        { model, lora: null, layers: { start, end }, weights, preferences },
+        { generated: event => onEvent(event), broken: (name, reason) => console.error(`${name}: ${reason}`), measured: (_, step) => measured(step) }
+      )
       if (answer.kind === 'no_engine') throw new Error(answer.faults.join('; '))
       maxRows = Math.min(maxRows, answer.rows)
-      await stage.addVersion(0, { kind: 'base' })
+      await tab.stage.addVersion(0, { kind: 'base' })
     }
   },
 
@@ -60,9 +62,7 @@ const pipelineBench = {
     const links = ring.length === 1 ? 0 : ring.length
     const stages = layersPerStage.map((layers, index) => ({ layers, cost: fittedLayerCost(costs[index]!) ?? { fixedMs: 0, perRowMs: 1 } }))
     const going = microBatches ?? bestMicroBatches({ stages, linksMs: links * delayMs }, sequences, maxRows)
-    const replaces = pipeline === 0 ? {} : { replaces: pipeline }
-    for (const { stage } of ring.slice(1)) await stage.leave(pipeline)
-    await joinRing(ring, ++pipeline, { microBatches: going, ...replaces }, { encoding: 'f32', delayMs }, { generated: event => onEvent(event), broken: (tab, reason) => console.error(`${tab}: ${reason}`) })
+    await joinRing(ring, ++pipeline, { encoding: 'f32', microBatches: going, delayMs })
     let tokens = 0
     let unfinished = sequences
     const start = performance.now()
@@ -72,7 +72,7 @@ const pipelineBench = {
         else if (--unfinished === 0) resolve()
       }
       const seed = (index: number): string => (pipeline * 1000 + index).toString(16).padStart(64, '0')
-      void ring[0]!.stage.request(pipeline, Array.from({ length: sequences }, (_, index) => ({ key: `${pipeline}/${index}`, prompt: PROMPT, drawn: { tokens: [], logProbs: [] }, maxTokens: tokensPerSequence, seed: seed(index), temperature: 1, version: 0, interactive: true })))
+      void ring[0]!.stage.request(Array.from({ length: sequences }, (_, index) => ({ key: `${pipeline}/${index}`, prompt: PROMPT, drawn: { tokens: [], logProbs: [] }, maxTokens: tokensPerSequence, seed: seed(index), temperature: 1, version: 0, interactive: true })))
     })
     return { tokens, seconds: (performance.now() - start) / 1000, microBatches: going }
   }

@@ -4,11 +4,13 @@ import { pipelineOf } from '#shared/pipeline/frame-fragments.ts'
 import type { HiddenEncoding } from '#shared/pipeline/stage-frames.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import { PeerLinks } from '#web-worker-app/mesh/peer-links.ts'
-import type { FirstPlace, Generated, StageWorkerApi } from '#web-worker-app/worker/stage-worker-api.ts'
+import type { StepMeasured } from '#web-worker-app/worker/stage-loop.ts'
+import type { Generated, LoadAnswer, LoadRequest, StageWorkerApi } from '#web-worker-app/worker/stage-worker-api.ts'
 
 export interface RingListener {
   generated(event: Generated): void
   broken(tab: string, reason: string): void
+  measured?(tab: string, step: StepMeasured): void
 }
 
 /** One worker with its links, as a tab of its own would have them. */
@@ -45,16 +47,24 @@ export class RingTab {
     })
   }
 
+  load(request: LoadRequest, listener: RingListener): Promise<LoadAnswer> {
+    const events = {
+      finished: () => undefined,
+      ended: () => undefined,
+      generated: (all: Generated[]) => all.forEach(event => listener.generated(event)),
+      broken: (_: PipelineId, reason: string) => listener.broken(this.name, reason),
+      beat: (_: unknown, steps: StepMeasured[]) => steps.forEach(step => listener.measured?.(this.name, step)),
+      crashed: (reason: string) => listener.broken(this.name, `crashed: ${reason}`)
+    }
+    return this.stage.load(request, proxy(events))
+  }
+
   /**
    * Takes a place before `next`; without one it is the whole pipeline.
    * @param delayMs added to the way of every fragment, one way
    */
-  async join(place: { readonly pipeline: PipelineId; readonly encoding: HiddenEncoding; readonly first?: FirstPlace }, next: string | undefined, delayMs: number, listener: RingListener): Promise<void> {
-    const events = proxy({
-      generated: (all: Generated[]) => all.forEach(event => listener.generated(event)),
-      broken: (reason: string) => listener.broken(this.name, reason)
-    })
-    if (next === undefined) return this.stage.join(place, events)
+  async join(place: { readonly pipeline: PipelineId; readonly encoding: HiddenEncoding; readonly microBatches: number }, next: string | undefined, delayMs: number): Promise<void> {
+    if (next === undefined) return this.stage.join(place)
     const incoming = new MessageChannel()
     const outgoing = new MessageChannel()
     this.#ports.set(place.pipeline, incoming.port1)
@@ -63,7 +73,7 @@ export class RingTab {
       else setTimeout(() => this.links.sendStageFragment(next, data), delayMs)
     })
     outgoing.port1.start()
-    await this.stage.join(transfer({ ...place, incoming: incoming.port2, outgoing: outgoing.port2 }, [incoming.port2, outgoing.port2]), events)
+    await this.stage.join(transfer({ ...place, incoming: incoming.port2, outgoing: outgoing.port2 }, [incoming.port2, outgoing.port2]))
   }
 }
 
@@ -81,10 +91,10 @@ async function linkTabs(a: RingTab, b: RingTab): Promise<void> {
   await Promise.all([b.link(a.name, false), a.link(b.name, true)])
 }
 
-/** From the last to the first, so that everybody is there when the first begins. */
-export async function joinRing(ring: readonly RingTab[], pipeline: PipelineId, first: FirstPlace, options: { readonly encoding: HiddenEncoding; readonly delayMs: number }, listener: RingListener): Promise<void> {
+/** From the last to the first, so that everybody is there when the first begins. Replaces the pipeline that they were. */
+export async function joinRing(ring: readonly RingTab[], pipeline: PipelineId, options: { readonly encoding: HiddenEncoding; readonly microBatches: number; readonly delayMs: number }): Promise<void> {
   for (const [index, tab] of [...ring.entries()].toReversed()) {
     const next = ring.length === 1 ? undefined : ring[(index + 1) % ring.length]!.name
-    await tab.join({ pipeline, encoding: options.encoding, ...(index === 0 && { first }) }, next, options.delayMs, listener)
+    await tab.join({ pipeline, encoding: options.encoding, microBatches: options.microBatches }, next, options.delayMs)
   }
 }

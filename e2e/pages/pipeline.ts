@@ -1,12 +1,10 @@
 /** A ring of stage workers with a small random model, for `pipeline.spec.ts`. */
-import { proxy } from 'comlink'
 import { parseDecoderConfig } from '#shared/model/config.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
 import type { FinishReason, SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
-import type { LoadAnswer } from '#web-worker-app/worker/rollout-worker-api.ts'
-import type { FirstPlace, Generated } from '#web-worker-app/worker/stage-worker-api.ts'
+import type { Generated, LoadAnswer } from '#web-worker-app/worker/stage-worker-api.ts'
 import { joinRing, openRing, type RingTab } from './pipeline-ring.ts'
 
 interface Opening {
@@ -47,9 +45,9 @@ const pipelines = {
     ring = await openRing(cut.length - 1)
     return Promise.all(
       ring.map((tab, index) =>
-        tab.stage.load(
+        tab.load(
           { model, lora, layers: { start: cut[index]!, end: cut[index + 1]! }, weights: randomWeights(config, weights), preferences: { only: engine, allowSoftwareAdapter: true, threads: 1 } },
-          proxy(() => undefined)
+          { generated: heard, broken: (name, reason) => void breaks.push(`${name}: ${reason}`) }
         )
       )
     )
@@ -60,18 +58,13 @@ const pipelines = {
     for (const { stage } of ring) await stage.addVersion(version, adapter === null ? { kind: 'base' } : { kind: 'adapter', tensors: randomAdapter(config, lora, adapter) })
   },
 
-  join(pipeline: PipelineId, first: FirstPlace): Promise<void> {
-    return joinRing(ring, pipeline, first, { encoding: 'f32', delayMs: 0 }, { generated: heard, broken: (tab, reason) => void breaks.push(`${tab}: ${reason}`) })
+  /** Another pipeline takes the place of the one that is there. */
+  join(pipeline: PipelineId, microBatches: number): Promise<void> {
+    return joinRing(ring, pipeline, { encoding: 'f32', microBatches, delayMs: 0 })
   },
 
-  /** Another ring takes over: the others forget what they have of the old one. */
-  async replace(old: PipelineId, pipeline: PipelineId, microBatches: number): Promise<void> {
-    for (const tab of ring.slice(1)) await tab.stage.leave(old)
-    await pipelines.join(pipeline, { microBatches, replaces: old })
-  },
-
-  request(pipeline: PipelineId, requests: readonly SequenceRequest[]): Promise<void> {
-    return ring[0]!.stage.request(pipeline, requests)
+  request(requests: readonly SequenceRequest[]): Promise<void> {
+    return ring[0]!.stage.request(requests)
   },
 
   /** Resolves when the sequence has so many tokens. */

@@ -57,11 +57,11 @@ export type VolunteerEffect =
   /** Ends links and fetches, and tells the server where there is one. */
   | { readonly kind: 'leave' }
   | ({ readonly kind: 'fetch_version' } & AnnouncedVersion)
-  /** Its fetch, where one goes on, is given up. */
+  /** Its fetch, where one goes on, is given up, and so are its batches. */
   | ({ readonly kind: 'forget_version' } & AnnouncedVersion)
   /** Builds the engine from the base version, tests it, and measures how many rows it takes at once. */
   | ({ readonly kind: 'load_engine' } & AnnouncedVersion)
-  /** Only while no batch runs. */
+  /** The engine shall be able to compute with it. */
   | ({ readonly kind: 'use_version' } & AnnouncedVersion)
   | { readonly kind: 'generate'; readonly batch: Batch }
   /** Stand still after the current step; go on; drop all batches. */

@@ -44,6 +44,8 @@ test('whatever happens: one version at a time, never more rows than the engine h
             inUse = undefined
           }
           if (effect.kind === 'abandon_batches') running = []
+          if (effect.kind === 'forget_version') running = running.filter(batch => batch.version !== effect.version)
+          if (effect.kind === 'forget_version' && effect.manifestHash === inUse) inUse = undefined
           if (effect.kind === 'generate') {
             must(effect.batch.manifestHash === inUse, 'a batch is generated with its version')
             must(effect.batch.manifestHash === tab.state.announced.get(effect.batch.version), 'a batch is of an announced version')

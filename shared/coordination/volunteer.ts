@@ -5,7 +5,7 @@
 import type { PeerState } from '../protocol/peer-status.ts'
 import type { RefusalCode } from '../protocol/refusal.ts'
 import type { RolloutSubmission } from '../protocol/rollout.ts'
-import { addLease, dropExpired, putBack, queuedRollouts, queuedVersions, sampleCount, sampleKey, sampleKeys, takeBatch } from './lease-queue.ts'
+import { addLease, dropExpired, putBack, queuedRollouts, queuedVersions, sampleCount, sampleKey, sampleKeys, takeBatch, type Batch } from './lease-queue.ts'
 import { createVolunteer, type AnnouncedVersion, type FinishedRollout, type LifecycleInput, type StopReason, type VolunteerEffect, type VolunteerInput, type VolunteerState, type WorkInput } from './volunteer-state.ts'
 
 /** Milliseconds between two attempts at what was refused for the moment, lost, or not granted. */
@@ -275,6 +275,8 @@ function dropVersion(state: VolunteerState, version: number, emit: Emit): void {
   if (manifestHash === undefined) return
   state.announced.delete(version)
   state.queue.leases = state.queue.leases.filter(lease => lease.version !== version)
+  for (const batch of state.running.filter(running => running.version === version)) forgetBatch(state, batch)
+  if (state.inUse === manifestHash) state.inUse = null
   if (state.fetching === version) state.fetching = null
   state.ready = state.ready.filter(ready => ready !== version)
   emit({ kind: 'forget_version', version, manifestHash })
@@ -302,9 +304,13 @@ function submitFinished(state: VolunteerState, finished: readonly FinishedRollou
 function endBatch(state: VolunteerState, id: number): void {
   const ended = state.running.find(batch => batch.id === id)
   if (ended === undefined) return
-  state.running = state.running.filter(batch => batch !== ended)
-  for (const key of sampleKeys(ended)) state.finished.delete(key)
+  forgetBatch(state, ended)
   state.crashes = 0
+}
+
+function forgetBatch(state: VolunteerState, batch: Batch): void {
+  state.running = state.running.filter(running => running !== batch)
+  for (const key of sampleKeys(batch)) state.finished.delete(key)
 }
 
 function submissionRefused(state: VolunteerState, id: number, code: RefusalCode, now: number, emit: Emit): void {

@@ -89,6 +89,12 @@ export function pendingSequences({ waiting, batches }: PipelineDriver): number {
   return batches.reduce((total, { order, leaving }) => total + order.length - leaving.size, waiting.length)
 }
 
+/** Keys of the sequences of one version that are neither finished nor given up. */
+export function keysOfVersion({ waiting, batches }: PipelineDriver, version: PolicyVersion): string[] {
+  const going = batches.flatMap(({ order, leaving }) => order.filter(sequence => !leaving.has(sequence)))
+  return [...waiting, ...going].filter(sequence => sequence.version === version).map(({ key }) => key)
+}
+
 /** Changes `driver` and @returns what to do, in order. An answer of a lost pipeline or a finished micro-batch is ignored. */
 export function stepPipelineDriver(driver: PipelineDriver, input: DriverInput): DriverEffect[] {
   const effects: DriverEffect[] = []
@@ -172,8 +178,9 @@ function takeTurn(driver: PipelineDriver, batch: MicroBatch, effects: DriverEffe
     effects.push({ kind: 'end', microBatch: batch.id })
     return
   }
-  if (entering.length > 0) run(batch, prefill(batch, entering, left), entering, effects)
-  if (staying.length > 0) run(batch, decode(batch, staying, entering.length > 0 ? [] : left), staying, effects)
+  // In this order every decode is of all rows that a stage has.
+  if (staying.length > 0) run(batch, decode(batch, staying, left), staying, effects)
+  if (entering.length > 0) run(batch, prefill(batch, entering, staying.length > 0 ? [] : left), entering, effects)
   batch.order = [...staying, ...entering]
 }
 

@@ -46,7 +46,7 @@ export interface Prefill extends Round {
 
 export interface Decode extends Round {
   readonly kind: 'decode'
-  /** One more token for the first so many sequences of the micro-batch, in its order. */
+  /** One more token for each sequence of the micro-batch, in its order: so many. */
   readonly rows: number
 }
 

@@ -26,6 +26,7 @@ interface StageSequence extends EnteringSequence {
 }
 
 interface MicroBatch {
+  readonly version: PolicyVersion
   readonly rows: SequenceRows<StageSequence>
   step: number
 }
@@ -46,6 +47,11 @@ export class Stage {
     let total = 0
     for (const { rows } of this.#batches.values()) total += rows.order.length
     return total
+  }
+
+  /** Of the micro-batches that are here. */
+  get versions(): ReadonlySet<PolicyVersion> {
+    return new Set([...this.#batches.values()].map(({ version }) => version))
   }
 
   /**
@@ -72,11 +78,12 @@ export class Stage {
     for (const id of this.#batches.keys()) this.end(id)
   }
 
-  #batchOf({ microBatch, step }: StageWork): MicroBatch {
+  #batchOf({ microBatch, step, version }: StageWork): MicroBatch {
     const known = this.#batches.get(microBatch)
+    if (known !== undefined && known.version !== version) throw new StageFault(`micro-batch ${microBatch} of version ${known.version} at version ${version}`)
     if (known !== undefined) return known
     if (step !== 0) throw new StageFault(`micro-batch ${microBatch} is unknown here`)
-    const batch = { rows: new SequenceRows<StageSequence>(this.#options.engine, this.#options.maxRows), step: 0 }
+    const batch = { version, rows: new SequenceRows<StageSequence>(this.#options.engine, this.#options.maxRows), step: 0 }
     this.#batches.set(microBatch, batch)
     return batch
   }
@@ -101,8 +108,9 @@ export class Stage {
   }
 
   async #decode({ rows }: MicroBatch, work: Decode & StageInput): Promise<StageOutput> {
-    if (work.rows < 1 || work.rows > rows.order.length) throw new StageFault(`${work.rows} rows to decode where ${rows.order.length} are`)
-    const sequences = rows.order.slice(0, work.rows)
+    // Fewer would be forgotten: engines that return a copy of their cache return the rows that they were asked for.
+    if (work.rows < 1 || work.rows !== rows.order.length) throw new StageFault(`${work.rows} rows to decode where ${rows.order.length} are`)
+    const sequences = [...rows.order]
     if (sequences.some(({ length, mostTokens }) => length >= mostTokens)) throw new StageFault('a sequence goes on beyond its last token')
     const cache = rows.cache(Math.max(...rows.order.map(sequence => this.#tokensToHold(sequence, 1))))
     for (const sequence of sequences) sequence.length++

@@ -1,34 +1,44 @@
 import { proxy, transfer, wrap, type Remote } from 'comlink'
+import type { AnnouncedVersion } from '#shared/coordination/volunteer-state.ts'
 import type { Batch } from '#shared/coordination/lease-queue.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
-import type { LoadAnswer, LoadRequest, PolicyTensors, RolloutWorkerApi, WorkerEvents } from '../worker/rollout-worker-api.ts'
+import type { SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
+import type { PipelineId } from '#shared/pipeline/stage-work.ts'
+import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
+import type { LoadAnswer, LoadRequest, PipelinePlace, PolicyTensors, StageWorkerApi, WorkerEvents } from '../worker/stage-worker-api.ts'
 
-/** One rollout worker from its start to its end. It takes its orders one after the other; what it throws ends it. */
+/** One stage worker from its start to its end. It takes its orders one after the other; what it throws ends it. */
 export class EngineHost {
   readonly #worker: Worker
-  readonly #api: Remote<RolloutWorkerApi>
+  readonly #api: Remote<StageWorkerApi>
   readonly #crashed: (reason: string) => void
+  /** Manifest hashes of the versions that the worker has, or will have when its turn comes. */
+  readonly #versions = new Map<PolicyVersion, string>()
   #orders: Promise<unknown> = Promise.resolve()
   #ended = false
 
   /** @param crashed called once at most, and never after `end` */
   constructor(crashed: (reason: string) => void) {
     this.#crashed = crashed
-    this.#worker = new Worker(new URL('../worker/rollout-worker.ts', import.meta.url), { type: 'module', name: 'rollouts' })
+    this.#worker = new Worker(new URL('../worker/stage-worker.ts', import.meta.url), { type: 'module', name: 'stage' })
     this.#worker.addEventListener('error', event => this.#crash(event.message))
     this.#worker.addEventListener('messageerror', () => this.#crash('a message of the worker could not be read'))
-    this.#api = wrap<RolloutWorkerApi>(this.#worker)
+    this.#api = wrap<StageWorkerApi>(this.#worker)
   }
 
   /** The tensors of `request` are given away. */
-  load(request: () => Promise<LoadRequest>, events: Pick<WorkerEvents, 'finished' | 'ended'>, done: (answer: LoadAnswer) => void): void {
+  load(request: () => Promise<LoadRequest>, events: Omit<WorkerEvents, 'crashed'>, done: (answer: LoadAnswer) => void): void {
+    const unlessEnded =
+      <Args extends unknown[]>(listener: (...args: Args) => void) =>
+      (...args: Args): void => {
+        if (!this.#ended) listener(...args)
+      }
     const listener: WorkerEvents = {
-      finished: (batch, rollouts) => {
-        if (!this.#ended) events.finished(batch, rollouts)
-      },
-      ended: batch => {
-        if (!this.#ended) events.ended(batch)
-      },
+      finished: unlessEnded(events.finished),
+      ended: unlessEnded(events.ended),
+      generated: unlessEnded(events.generated),
+      broken: unlessEnded(events.broken),
+      beat: unlessEnded(events.beat),
       crashed: reason => this.#crash(reason)
     }
     this.#order(async () => {
@@ -38,15 +48,39 @@ export class EngineHost {
     })
   }
 
-  usePolicy(policy: () => Promise<PolicyTensors>): void {
+  /** What the worker has already is not put together again. */
+  addVersion({ version, manifestHash }: AnnouncedVersion, policy: () => Promise<PolicyTensors>): void {
+    if (this.#versions.get(version) === manifestHash) return
+    this.#versions.set(version, manifestHash)
     this.#order(async () => {
       const tensors = await policy()
-      await this.#api.usePolicy(transfer(tensors, tensors.kind === 'base' ? [] : buffersOf(tensors.tensors)))
+      await this.#api.addVersion(version, transfer(tensors, tensors.kind === 'base' ? [] : buffersOf(tensors.tensors)))
     })
+  }
+
+  dropVersion(version: PolicyVersion): void {
+    if (this.#versions.delete(version)) this.#order(() => this.#api.dropVersion(version))
+  }
+
+  join(place: PipelinePlace): void {
+    const ports = [place.incoming, place.outgoing].filter(port => port !== undefined)
+    this.#order(() => this.#api.join(transfer(place, ports)))
+  }
+
+  leave(pipeline: PipelineId): void {
+    this.#order(() => this.#api.leave(pipeline))
   }
 
   generate(batch: Batch): void {
     this.#order(() => this.#api.generate(batch))
+  }
+
+  request(requests: readonly SequenceRequest[]): void {
+    this.#order(() => this.#api.request(requests))
+  }
+
+  giveUp(keys: readonly string[]): void {
+    this.#order(() => this.#api.giveUp(keys))
   }
 
   abandon(): void {

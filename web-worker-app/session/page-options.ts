@@ -1,7 +1,7 @@
 import { decode, describeMalformed, v } from '#shared/protocol/schema.ts'
 import { ENGINE_KINDS } from '#shared/protocol/peer-status.ts'
 import { runId } from '#shared/protocol/identifiers.ts'
-import type { EnginePreferences } from '../worker/rollout-worker-api.ts'
+import type { EnginePreferences } from '../worker/stage-worker-api.ts'
 
 export interface PageOptions {
   /** Start without a person: for the tabs of `npm start`, which nobody sees. Heeded only in a browser that a program drives. */

@@ -5,7 +5,7 @@ import type { PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-mes
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { ChunkExchange } from '../mesh/chunk-exchange.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
-import type { LoadAnswer, LoadRequest, PolicyTensors } from '../worker/rollout-worker-api.ts'
+import type { LoadAnswer, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
 import { EngineHost } from './engine-host.ts'
 import { KnownPolicies } from './known-policies.ts'
@@ -15,7 +15,7 @@ import { ServerConnection } from './server-connection.ts'
 import type { SnapshotCell, VolunteerReason, VolunteerSnapshot } from './session-store.ts'
 import { StatusReporter } from './status-reporter.ts'
 
-/** Carries out what the volunteer machine decides: socket, links, chunk store and rollout worker hang on this. */
+/** Carries out what the volunteer machine decides: socket, links, chunk store and stage worker hang on this. */
 export class VolunteerSession {
   readonly #options: PageOptions
   readonly #cell: SnapshotCell
@@ -109,12 +109,12 @@ export class VolunteerSession {
       case 'forget_version': {
         const removed = this.#policies?.remove(effect)
         if (removed !== undefined) this.#exchange?.forget(removed.manifest, removed.shared)
-        return
+        return this.#engine?.dropVersion(effect.version)
       }
       case 'load_engine':
         return this.#loadEngine(effect)
       case 'use_version':
-        return this.#engine?.usePolicy(() => this.#policyTensors(effect))
+        return this.#engine?.addVersion(effect, () => this.#policyTensors(effect))
       case 'generate':
         return this.#engine?.generate(effect.batch)
       case 'hold_engine':
@@ -212,13 +212,16 @@ export class VolunteerSession {
         this.#contribution.finished(rollouts)
         this.dispatch({ kind: 'rollouts_finished', batch, rollouts })
       },
-      ended: batch => this.dispatch({ kind: 'batch_ended', batch })
+      ended: batch => this.dispatch({ kind: 'batch_ended', batch }),
+      generated: () => {},
+      broken: (_, reason) => console.warn(`the pipeline broke: ${reason}`),
+      beat: () => {}
     }, answer => this.#engineLoaded(answer))
   }
 
   async #loadRequest(base: AnnouncedVersion): Promise<LoadRequest> {
     const { model, lora } = this.#policies!.description
-    return { model, lora, weights: await this.#tensors(base), preferences: this.#options.engine }
+    return { model, lora, layers: null, weights: await this.#tensors(base), preferences: this.#options.engine }
   }
 
   #engineLoaded(answer: LoadAnswer): void {
@@ -227,6 +230,8 @@ export class VolunteerSession {
       return this.dispatch({ kind: 'self_test_failed' })
     }
     this.#engineKind = answer.engine
+    // It has the whole model: a pipeline of one stage.
+    this.#engine?.join({ pipeline: 0, encoding: 'f32', microBatches: 1 })
     this.dispatch({ kind: 'engine_ready', rows: answer.rows })
   }
 

@@ -6,7 +6,7 @@ import type { Tensors } from '#shared/model/tensor.ts'
 import type { ModelSlice } from '#shared/model/tensor-names.ts'
 import type { RunTimer } from '../engine/timed-runtime.ts'
 import type { TabEngineOptions } from '../engine/webgpu-engine.ts'
-import type { BrowserEngine, EnginePreferences } from './rollout-worker-api.ts'
+import type { BrowserEngine, EnginePreferences } from './stage-worker-api.ts'
 import { measureSlice } from './slice-speed.ts'
 import { measureThroughput, type Throughput } from './throughput.ts'
 

@@ -1,12 +1,14 @@
 import type { SliceEngine } from '#shared/engine/slice-engine.ts'
 import { assemble, createFrameAssembly, fragmentsOf } from '#shared/pipeline/frame-fragments.ts'
-import { createPipelineDriver, stepPipelineDriver, type DriverEffect, type DriverInput, type PipelineDriver } from '#shared/pipeline/pipeline-driver.ts'
+import { createPipelineDriver, keysOfVersion, stepPipelineDriver, type DriverInput, type PipelineDriver } from '#shared/pipeline/pipeline-driver.ts'
 import { decodeStageFrame, encodeStageFrame } from '#shared/pipeline/stage-frames.ts'
 import type { EndOfMicroBatch, PipelineId, StageMessage, StageWork } from '#shared/pipeline/stage-work.ts'
-import { Stage } from '#shared/pipeline/stage.ts'
+import { Stage, StageFault } from '#shared/pipeline/stage.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
+import type { Heartbeat } from '#shared/protocol/stage-messages.ts'
 import { uniform } from '#shared/verification/committed-randomness.ts'
-import type { FirstPlace, PipelineEvents, PipelinePlace } from './stage-worker-api.ts'
+import { MessageTurns } from './message-turns.ts'
+import type { Generated, PipelinePlace } from './stage-worker-api.ts'
 
 /** Milliseconds of one step of this stage: what its profile is made from. */
 export interface StepMeasured {
@@ -21,144 +23,187 @@ export interface StageLoopOptions {
   /** Most sequences in one micro-batch. */
   readonly maxRows: number
   readonly useVersion: (version: PolicyVersion) => Promise<void>
+  readonly generated: (events: readonly Generated[]) => void
+  readonly broken: (pipeline: PipelineId, reason: string) => void
+  readonly crashed: (error: unknown) => void
   readonly measured: (step: StepMeasured) => void
+  /** Before and after every work: a work may keep the thread for long. */
+  readonly atWork: () => void
 }
 
-interface Pipeline {
+interface TakenPlace {
   readonly place: PipelinePlace
   readonly stage: Stage
-  readonly events: PipelineEvents
-  /** Of the first stage only. It outlives the links: another pipeline may take it over. */
-  readonly driver: PipelineDriver | undefined
-  broken: boolean
-}
-
-interface Arrival {
-  readonly pipeline: PipelineId
-  readonly work: StageWork | EndOfMicroBatch
+  closed: boolean
 }
 
 /**
- * The stages of one worker, of as many pipelines as it has a place in: one engine, works in the order of their arrival.
- * A pipeline is a ring of channels; what one stage sends, the next receives, and the first receives what the last drew.
+ * The stage of one worker: one engine, and works in the order of their arrival. A pipeline is a ring of channels; what one
+ * stage sends, the next receives, and the first receives what the last drew. With the whole model it is its own ring.
  */
 export class StageLoop {
   readonly #options: StageLoopOptions
-  readonly #pipelines = new Map<PipelineId, Pipeline>()
-  #arrivals: Arrival[] = []
-  #running: Pipeline | undefined
+  /** Of the first stage only. It outlives its pipelines: the next one takes its sequences over. */
+  readonly #driver: PipelineDriver | undefined
+  readonly #turns = new MessageTurns()
+  #taken: TakenPlace | undefined
+  #arrivals: (StageWork | EndOfMicroBatch)[] = []
+  /** Works that this first stage sent round and that have not come back, oldest first. */
+  #underWay: { readonly microBatch: number; readonly step: number; readonly since: number }[] = []
+  #going = false
+  #computing: { readonly taken: TakenPlace; readonly since: number } | undefined
+  #held: { readonly until: Promise<void>; readonly release: () => void } | undefined
 
   constructor(options: StageLoopOptions) {
     this.#options = options
+    const { engine, maxRows } = options
+    this.#driver = engine.slice.embed ? createPipelineDriver({ eosTokenIds: engine.config.eosTokenIds, maxRows }, 1) : undefined
   }
 
-  join(place: PipelinePlace, events: PipelineEvents): void {
+  join(place: PipelinePlace): void {
+    this.#close()
     const { engine, maxRows, useVersion } = this.#options
-    const driver = place.first === undefined ? undefined : this.#driverFor(place.first)
-    this.leave(place.pipeline)
-    this.#pipelines.set(place.pipeline, { place, events, driver, stage: new Stage({ engine, uniform, maxRows, useVersion }), broken: false })
+    const taken: TakenPlace = { place, stage: new Stage({ engine, uniform, maxRows, useVersion }), closed: false }
+    this.#taken = taken
     const assembly = createFrameAssembly()
     place.incoming?.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
-      if (!(data instanceof Uint8Array)) return this.#break(place.pipeline, 'a message that is not binary')
+      if (taken.closed) return
+      if (!(data instanceof Uint8Array)) return this.#break(taken, 'a message that is not binary')
       const arrived = assemble(assembly, data)
-      if (arrived.kind === 'refused') this.#break(place.pipeline, `a ${arrived.code} fragment`)
-      else if (arrived.kind === 'frame') this.#take(place.pipeline, arrived.frame)
+      if (arrived.kind === 'refused') this.#break(taken, `a ${arrived.code} fragment`)
+      else if (arrived.kind === 'frame') this.#take(taken, arrived.frame)
     })
     place.incoming?.start()
-    if (place.first?.replaces !== undefined) this.drive(place.pipeline, { kind: 'pipeline_lost' })
+    if (this.#driver !== undefined) this.#driver.microBatches = place.microBatches
+    this.drive({ kind: 'pipeline_lost' })
   }
 
-  /** The driver of the pipeline that this one replaces, with all its sequences, or a new one. */
-  #driverFor({ microBatches, replaces }: FirstPlace): PipelineDriver {
-    const inherited = replaces === undefined ? undefined : this.#pipelines.get(replaces)?.driver
-    if (replaces !== undefined) this.leave(replaces)
-    if (inherited === undefined) return createPipelineDriver({ eosTokenIds: this.#options.engine.config.eosTokenIds, maxRows: this.#options.maxRows }, microBatches)
-    inherited.microBatches = microBatches
-    return inherited
-  }
-
-  /** Gives the place up and forgets the pipeline's sequences. */
+  /** A first stage keeps its sequences for the next place. */
   leave(pipeline: PipelineId): void {
-    this.#close(pipeline)
-    this.#pipelines.delete(pipeline)
+    if (this.#taken?.place.pipeline === pipeline) this.#close()
   }
 
-  #close(pipeline: PipelineId): void {
-    const closed = this.#pipelines.get(pipeline)
-    if (closed === undefined || closed.broken) return
-    closed.broken = true
-    this.#arrivals = this.#arrivals.filter(arrival => arrival.pipeline !== pipeline)
-    closed.place.incoming?.close()
-    closed.place.outgoing?.close()
-    if (this.#running !== closed) closed.stage.clear()
-  }
-
-  /** For the first stage of a pipeline. */
-  drive(pipeline: PipelineId, input: DriverInput): void {
-    const { driver, events, broken } = this.#pipelines.get(pipeline) ?? {}
-    if (driver === undefined || events === undefined) return
-    const told: Exclude<DriverEffect, { kind: 'run' | 'end' }>[] = []
-    for (const effect of stepPipelineDriver(driver, input)) {
+  /** What the first stage is asked for without a place waits for the next, and then begins again. */
+  drive(input: DriverInput): void {
+    if (this.#driver === undefined) return
+    const told: Generated[] = []
+    for (const effect of stepPipelineDriver(this.#driver, input)) {
       if (effect.kind !== 'run' && effect.kind !== 'end') told.push(effect)
-      // What a broken pipeline is asked for waits for the one that replaces it, and then begins again.
-      else if (broken !== true) this.#arrivals.push({ pipeline, work: effect.kind === 'run' ? effect.work : effect })
+      else if (this.#taken !== undefined) this.#arrivals.push(effect.kind === 'run' ? this.#sendRound(effect.work) : effect)
     }
-    if (told.length > 0) events.generated(told)
+    if (told.length > 0) this.#options.generated(told)
     void this.#runAll()
   }
 
-  #take(pipeline: PipelineId, frame: Uint8Array): void {
+  giveUpVersion(version: PolicyVersion): void {
+    if (this.#driver !== undefined) this.drive({ kind: 'given_up', keys: keysOfVersion(this.#driver, version) })
+  }
+
+  /** Whether keys and values or works of this version are here. */
+  uses(version: PolicyVersion): boolean {
+    return this.#taken?.stage.versions.has(version) === true || this.#arrivals.some(work => work.kind !== 'end' && work.version === version)
+  }
+
+  hold(): void {
+    if (this.#held !== undefined) return
+    let release: (() => void) | undefined
+    const until = new Promise<void>(resolve => (release = resolve))
+    this.#held = { until, release: () => release?.() }
+  }
+
+  release(): void {
+    this.#held?.release()
+    this.#held = undefined
+  }
+
+  /** undefined while held: who stands still shall be taken for absent. */
+  get heartbeat(): Heartbeat | undefined {
+    if (this.#held !== undefined) return undefined
+    const now = performance.now()
+    return { workMs: now - (this.#computing?.since ?? now), roundMs: now - (this.#underWay[0]?.since ?? now) }
+  }
+
+  #sendRound(work: StageWork): StageWork {
+    this.#underWay.push({ microBatch: work.microBatch, step: work.step, since: performance.now() })
+    return work
+  }
+
+  #take(taken: TakenPlace, frame: Uint8Array): void {
     const decoded = decodeStageFrame(frame, this.#options.engine.config.hiddenSize)
-    if (decoded.kind === 'malformed') return this.#break(pipeline, `a malformed frame: expected ${decoded.expected}`)
+    if (decoded.kind === 'malformed') return this.#break(taken, `a malformed frame: expected ${decoded.expected}`)
     const { message } = decoded
-    const receiver = this.#pipelines.get(pipeline)
-    if (receiver === undefined || receiver.broken) return
-    const isFirst = receiver.driver !== undefined
-    if (isFirst !== (message.kind === 'drawn')) return this.#break(pipeline, `a ${message.kind} frame at the wrong stage`)
-    if (message.kind === 'drawn') return this.drive(pipeline, { kind: 'drawn', drawn: message })
-    this.#arrivals.push({ pipeline, work: message })
+    if ((this.#driver !== undefined) !== (message.kind === 'drawn')) return this.#break(taken, `a ${message.kind} frame at the wrong stage`)
+    if (message.kind === 'drawn') return this.#takeDrawn(message)
+    this.#arrivals.push(message)
     void this.#runAll()
+  }
+
+  #takeDrawn(drawn: Extract<StageMessage, { kind: 'drawn' }>): void {
+    this.#underWay = this.#underWay.filter(({ microBatch, step }) => microBatch !== drawn.microBatch || step !== drawn.step)
+    this.drive({ kind: 'drawn', drawn })
   }
 
   async #runAll(): Promise<void> {
-    if (this.#running !== undefined) return
-    for (let next = this.#arrivals.shift(); next !== undefined; next = this.#arrivals.shift()) {
-      const pipeline = this.#pipelines.get(next.pipeline)
-      if (pipeline === undefined || pipeline.broken) continue
-      this.#running = pipeline
+    if (this.#going) return
+    this.#going = true
+    for (;;) {
+      await this.#held?.until
+      const work = this.#arrivals.shift()
+      const taken = this.#taken
+      if (work === undefined || taken === undefined) break
+      this.#options.atWork()
+      this.#computing = { taken, since: performance.now() }
       try {
-        await this.#run(pipeline, next.work)
+        await this.#run(taken, work)
       } catch (error) {
-        this.#break(next.pipeline, error instanceof Error ? error.message : String(error))
+        // A new worker begins where this one ends.
+        if (!(error instanceof StageFault)) return this.#options.crashed(error)
+        this.#break(taken, error.message)
       }
-      this.#running = undefined
-      if (pipeline.broken) pipeline.stage.clear()
+      this.#computing = undefined
+      if (taken.closed) taken.stage.clear()
+      this.#options.atWork()
+      await this.#turns.next()
     }
+    this.#going = false
   }
 
-  async #run({ place, stage }: Pipeline, work: StageWork | EndOfMicroBatch): Promise<void> {
+  async #run(taken: TakenPlace, work: StageWork | EndOfMicroBatch): Promise<void> {
+    const { place, stage } = taken
     if (work.kind === 'end') {
       stage.end(work.microBatch)
-      if (!this.#options.engine.slice.head) this.#send(place, work)
+      if (!this.#options.engine.slice.head) send(place, work)
       return
     }
     const start = performance.now()
     const output = await stage.run(work)
     const rows = work.kind === 'decode' ? work.rows : work.lengths.reduce((total, length) => total + length, 0)
     this.#options.measured({ kind: work.kind, rows, ms: performance.now() - start })
-    // A stage that holds the whole model is its own ring.
-    if (output.kind === 'drawn' && place.first !== undefined) this.drive(place.pipeline, { kind: 'drawn', drawn: output })
-    else this.#send(place, output)
+    if (taken.closed) return
+    if (output.kind === 'drawn' && this.#driver !== undefined) this.#takeDrawn(output)
+    else send(place, output)
   }
 
-  #send({ pipeline, outgoing, encoding }: PipelinePlace, message: StageMessage): void {
-    for (const fragment of fragmentsOf(pipeline, encodeStageFrame(message, encoding))) outgoing?.postMessage(fragment, [fragment.buffer])
+  #break(taken: TakenPlace, reason: string): void {
+    if (taken.closed) return
+    this.#close()
+    this.#options.broken(taken.place.pipeline, reason)
   }
 
-  #break(pipeline: PipelineId, reason: string): void {
-    const broken = this.#pipelines.get(pipeline)
-    if (broken === undefined || broken.broken) return
-    this.#close(pipeline)
-    broken.events.broken(reason)
+  #close(): void {
+    const taken = this.#taken
+    if (taken === undefined) return
+    taken.closed = true
+    this.#taken = undefined
+    this.#arrivals = []
+    this.#underWay = []
+    taken.place.incoming?.close()
+    taken.place.outgoing?.close()
+    // The engine may be at it; then it is cleared when that work ends.
+    if (this.#computing?.taken !== taken) taken.stage.clear()
   }
+}
+
+function send({ pipeline, outgoing, encoding }: PipelinePlace, message: StageMessage): void {
+  for (const fragment of fragmentsOf(pipeline, encodeStageFrame(message, encoding))) outgoing?.postMessage(fragment, [fragment.buffer])
 }

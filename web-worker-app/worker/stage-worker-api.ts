@@ -1,23 +1,53 @@
-/** What the page asks of the worker that hosts a slice, over comlink. */
+/**
+ * What the page asks of its worker, over comlink. The worker hosts one slice and has at most one place in a pipeline; with
+ * the whole model it is a pipeline of one stage. It checks its engine before it takes work and decides nothing else.
+ */
+import type { Batch } from '#shared/coordination/lease-queue.ts'
+import type { FinishedRollout } from '#shared/coordination/volunteer-state.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { DriverEffect, SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
 import type { HiddenEncoding } from '#shared/pipeline/stage-frames.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
+import type { PeerStatus } from '#shared/protocol/peer-status.ts'
+import type { Heartbeat } from '#shared/protocol/stage-messages.ts'
 import type { LayerRange } from '#shared/scheduling/layer-range.ts'
-import type { EnginePreferences, LoadAnswer, PolicyTensors } from './rollout-worker-api.ts'
 import type { StepMeasured } from './stage-loop.ts'
+import type { Throughput, ThroughputRequest } from './throughput.ts'
 
-export interface StageLoadRequest {
+export type BrowserEngine = NonNullable<PeerStatus['engine']>
+
+export interface EnginePreferences {
+  /** Only this engine; otherwise the fastest that works. */
+  readonly only?: BrowserEngine
+  /** Takes a WebGPU adapter that a CPU emulates: for tests on machines without a GPU. */
+  readonly allowSoftwareAdapter: boolean
+  /** WASM threads; more than one needs a cross-origin isolated page. */
+  readonly threads: number
+}
+
+export interface LoadRequest {
   /** `config.json` of the model. */
   readonly model: unknown
   readonly lora: LoraConfig | null
-  readonly layers: LayerRange
+  /** null: all of them. */
+  readonly layers: LayerRange | null
   /** At least the tensors of the slice. */
   readonly weights: Tensors
   readonly preferences: EnginePreferences
 }
+
+export type LoadAnswer =
+  | { readonly kind: 'ready'; readonly engine: BrowserEngine; /** Sequences at once with the most token/s. */ readonly rows: number; readonly measured: readonly Throughput[] }
+  /** One line for each engine that was tried: what it did wrong. */
+  | { readonly kind: 'no_engine'; readonly faults: readonly string[] }
+
+/** What a policy version changes. */
+export type PolicyTensors =
+  | { readonly kind: 'base' }
+  | { readonly kind: 'adapter'; readonly tensors: Tensors }
+  | { readonly kind: 'weights'; readonly tensors: Tensors }
 
 export interface PipelinePlace {
   readonly pipeline: PipelineId
@@ -25,35 +55,45 @@ export interface PipelinePlace {
   readonly incoming?: MessagePort
   readonly outgoing?: MessagePort
   readonly encoding: HiddenEncoding
-  /** At the first stage only. */
-  readonly first?: FirstPlace
-}
-
-export interface FirstPlace {
-  /** To keep going at once. */
+  /** To keep going at once; of use at the first stage only. */
   readonly microBatches: number
-  /** A pipeline that broke, or shall be left: its sequences go on in this one. */
-  readonly replaces?: PipelineId
 }
 
 export type Generated = Exclude<DriverEffect, { readonly kind: 'run' | 'end' }>
 
-export interface PipelineEvents {
-  /** At the first stage: tokens and endings, in order. */
+export interface WorkerEvents {
+  /** Of a batch of leased samples, some at a time. */
+  finished(batch: number, rollouts: FinishedRollout[]): void
+  ended(batch: number): void
+  /** Tokens and endings of what was requested, in order. */
   generated(events: Generated[]): void
-  /** This place is given up: what arrived did not follow from what came before. */
-  broken(reason: string): void
+  /** The place is given up: what arrived did not follow from what came before. */
+  broken(pipeline: PipelineId, reason: string): void
+  /** The worker is alive; what it has computed since it said so last. */
+  beat(heartbeat: Heartbeat, steps: StepMeasured[]): void
+  /** The engine threw: this worker is of no more use. */
+  crashed(reason: string): void
 }
 
 export interface StageWorkerApi {
-  load(request: StageLoadRequest, measured: (step: StepMeasured) => void): Promise<LoadAnswer>
-  /** From now on works of this version can be computed. */
+  load(request: LoadRequest, events: WorkerEvents): Promise<LoadAnswer>
+  /** From now on works of this version can be computed; those that came before it have waited for it. */
   addVersion(version: PolicyVersion, policy: PolicyTensors): void
+  /** What a first stage has of this version is given up. */
   dropVersion(version: PolicyVersion): void
-  /** Takes a place in a pipeline; a place that it has already is begun anew. */
-  join(place: PipelinePlace, events: PipelineEvents): void
+  /** Takes a place instead of the one that it has. A first stage begins its sequences again there, with the tokens that they have. */
+  join(place: PipelinePlace): void
+  /** A first stage keeps its sequences for the next place. */
   leave(pipeline: PipelineId): void
-  /** At the first stage of a pipeline. */
-  request(pipeline: PipelineId, requests: readonly SequenceRequest[]): void
-  giveUp(pipeline: PipelineId, keys: readonly string[]): void
+  /** Leased samples, and what somebody waits for: at a first stage, with or without a place. */
+  generate(batch: Batch): void
+  request(requests: readonly SequenceRequest[]): void
+  giveUp(keys: readonly string[]): void
+  /** Stands still after the current work, and says nothing. */
+  hold(): void
+  release(): void
+  /** Gives up all batches of leased samples. */
+  abandon(): void
+  /** With the whole model, only while it has nothing to do. */
+  measure(version: PolicyVersion, request: ThroughputRequest): Promise<Throughput>
 }

@@ -1,50 +1,39 @@
-/** The module worker behind comlink that hosts a slice. See `stage-worker-api.ts` for the contract. */
+/** The module worker behind comlink. See `stage-worker-api.ts` for the contract. */
 import { expose } from 'comlink'
 import { parseDecoderConfig } from '#shared/model/config.ts'
-import { StageFault } from '#shared/pipeline/stage.ts'
-import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
+import { stageSlice } from '#shared/scheduling/layer-range.ts'
 import { chooseEngine } from './engine-choice.ts'
-import type { PolicyTensors } from './rollout-worker-api.ts'
-import { StageLoop } from './stage-loop.ts'
+import { LoadedSlice } from './loaded-slice.ts'
 import type { StageWorkerApi } from './stage-worker-api.ts'
 
-const versions = new Map<PolicyVersion, PolicyTensors>()
-let loop: StageLoop | undefined
-let inUse: PolicyTensors | undefined
+let slice: LoadedSlice | undefined
 
-function loaded(): StageLoop {
-  if (loop === undefined) throw new Error('the worker was asked to work before its engine was loaded')
-  return loop
+function loaded(): LoadedSlice {
+  if (slice === undefined) throw new Error('the worker was asked to work before its engine was loaded')
+  return slice
 }
 
 const worker: StageWorkerApi = {
-  async load({ model, lora, layers, weights, preferences }, measured) {
+  async load({ model, lora, layers, weights, preferences }, events) {
     const config = parseDecoderConfig(model, 'config.json')
-    const slice = { ...layers, embed: layers.start === 0, head: layers.end === config.layers }
-    const { chosen, faults } = await chooseEngine({ config, lora, slice, weights, preferences })
+    const { start, end } = layers ?? { start: 0, end: config.layers }
+    const { chosen, faults } = await chooseEngine({ config, lora, slice: stageSlice(config.layers, start, end), weights, preferences })
     if (chosen === undefined) return { kind: 'no_engine', faults }
-    const { engine, kind, rows } = chosen
-    loop = new StageLoop({
-      engine,
-      maxRows: rows,
-      measured,
-      async useVersion(version) {
-        const policy = versions.get(version)
-        if (policy === undefined) throw new StageFault(`version ${version} is not here`)
-        if (policy === inUse) return
-        inUse = policy
-        await (policy.kind === 'weights' ? engine.setWeights(policy.tensors) : engine.setAdapter(policy.kind === 'base' ? undefined : policy.tensors))
-      }
-    })
-    return { kind: 'ready', engine: kind, rows, measured: chosen.measured }
+    slice = new LoadedSlice(chosen, events)
+    return { kind: 'ready', engine: chosen.kind, rows: chosen.rows, measured: chosen.measured }
   },
 
-  addVersion: (version, policy) => void versions.set(version, policy),
-  dropVersion: version => void versions.delete(version),
-  join: (place, events) => loaded().join(place, events),
-  leave: pipeline => loop?.leave(pipeline),
-  request: (pipeline, requests) => loaded().drive(pipeline, { kind: 'requested', requests }),
-  giveUp: (pipeline, keys) => loop?.drive(pipeline, { kind: 'given_up', keys })
+  addVersion: (version, policy) => loaded().addVersion(version, policy),
+  dropVersion: version => slice?.dropVersion(version),
+  join: place => loaded().join(place),
+  leave: pipeline => slice?.leave(pipeline),
+  generate: batch => loaded().generate(batch),
+  request: requests => loaded().request(requests),
+  giveUp: keys => slice?.giveUp(keys),
+  hold: () => slice?.hold(),
+  release: () => slice?.release(),
+  abandon: () => slice?.abandon(),
+  measure: (version, request) => loaded().measure(version, request)
 }
 
 expose(worker)

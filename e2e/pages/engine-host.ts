@@ -1,13 +1,15 @@
-/** The product's own rollout worker with a small random model, for `rollout-worker.spec.ts`. */
+/** The product's own host of a stage worker with a small random model, for `engine-host.spec.ts`. */
 import type { Batch } from '#shared/coordination/lease-queue.ts'
 import type { FinishedRollout } from '#shared/coordination/volunteer-state.ts'
 import { parseDecoderConfig } from '#shared/model/config.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
+import { announced } from '#shared/testing/volunteer-testbed.ts'
 import { EngineHost } from '#web-worker-app/session/engine-host.ts'
-import type { EnginePreferences, LoadAnswer } from '#web-worker-app/worker/rollout-worker-api.ts'
+import type { EnginePreferences, LoadAnswer } from '#web-worker-app/worker/stage-worker-api.ts'
 
 let host: EngineHost
+let versions = 0
 const finished = new Map<number, FinishedRollout[]>()
 const ended = new Set<number>()
 let changed = (): void => {}
@@ -17,7 +19,7 @@ const worker = {
     return new Promise((resolve, reject) => {
       host = new EngineHost(reason => reject(new Error(reason)))
       host.load(
-        () => Promise.resolve({ model, lora, weights: randomWeights(parseDecoderConfig(model, 'config.json'), weights), preferences }),
+        () => Promise.resolve({ model, lora, layers: null, weights: randomWeights(parseDecoderConfig(model, 'config.json'), weights), preferences }),
         {
           finished: (batch, rollouts) => {
             finished.set(batch, [...(finished.get(batch) ?? []), ...rollouts])
@@ -26,17 +28,27 @@ const worker = {
           ended: batch => {
             ended.add(batch)
             changed()
-          }
+          },
+          generated: () => undefined,
+          broken: (_, reason) => reject(new Error(reason)),
+          beat: () => undefined
         },
-        resolve
+        answer => {
+          host.join({ pipeline: 0, encoding: 'f32', microBatches: 1 })
+          resolve(answer)
+        }
       )
     })
   },
-  usePolicy(model: unknown, lora: LoraConfig, adapter: string | null): void {
-    host.usePolicy(() =>
+  /** @returns the number of the version with this adapter */
+  addVersion(model: unknown, lora: LoraConfig, adapter: string | null): number {
+    const version = versions++
+    host.addVersion(announced(version), () =>
       Promise.resolve(adapter === null ? { kind: 'base' } : { kind: 'adapter', tensors: randomAdapter(parseDecoderConfig(model, 'config.json'), lora, adapter) })
     )
+    return version
   },
+  dropVersion: (version: number): void => host.dropVersion(version),
   generate: (batch: Batch): void => host.generate(batch),
   hold: (): void => host.hold(),
   release: (): void => host.release(),
@@ -56,8 +68,8 @@ const worker = {
 
 declare global {
   interface Window {
-    rolloutWorker: typeof worker
+    engineHost: typeof worker
   }
 }
 
-window.rolloutWorker = worker
+window.engineHost = worker

@@ -12,7 +12,7 @@ import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { rolloutSeed, uniform } from '#shared/verification/committed-randomness.ts'
 
-/** The rollout worker in Chromium, against the same generation in Node. */
+/** The host of a stage worker with the whole model in Chromium, against the same generation in Node. */
 
 const config = tinyConfig()
 const model = toHuggingFaceConfig(config)
@@ -37,13 +37,13 @@ function batchOf(id: number, samples: number, maxTokens: number): Batch {
     tokens,
     samples: Array.from({ length: samples }, (_, index) => ({ index, seed: rolloutSeed(secret, prompt, index) }))
   }))
-  return { id, version: 3, manifestHash: MANIFEST_HASH, maxTokens, expires: Number.MAX_SAFE_INTEGER, prompts }
+  return { id, version: 0, manifestHash: MANIFEST_HASH, maxTokens, expires: Number.MAX_SAFE_INTEGER, prompts }
 }
 
 async function openWorker(page: Page, engine: 'wasm' | 'webgpu' = 'wasm'): Promise<void> {
-  await page.goto(`${server.resolvedUrls!.local[0]}e2e/pages/rollout-worker.html`)
-  await page.waitForFunction(() => 'rolloutWorker' in window)
-  const answer = await page.evaluate(([model, lora, engine]) => window.rolloutWorker.load(model, lora, 'worker', { only: engine, allowSoftwareAdapter: true, threads: 1 }), [model, lora, engine] as const)
+  await page.goto(`${server.resolvedUrls!.local[0]}e2e/pages/engine-host.html`)
+  await page.waitForFunction(() => 'engineHost' in window)
+  const answer = await page.evaluate(([model, lora, engine]) => window.engineHost.load(model, lora, 'worker', { only: engine, allowSoftwareAdapter: true, threads: 1 }), [model, lora, engine] as const)
   expect(answer, JSON.stringify(answer)).toMatchObject({ kind: 'ready', engine })
 }
 
@@ -63,12 +63,12 @@ async function generateInNode(batch: Batch, adapter: string | null): Promise<Map
 
 async function expectSameAsNode(page: Page, samples: number, adapters: readonly (string | null)[]): Promise<void> {
   for (const [number, adapter] of adapters.entries()) {
-    const batch = batchOf(number + 1, samples, 24)
+    const batch = { ...batchOf(number + 1, samples, 24), version: number }
     const rollouts = await page.evaluate(
       ([model, lora, adapter, batch]) => {
-        window.rolloutWorker.usePolicy(model, lora, adapter)
-        window.rolloutWorker.generate(batch)
-        return window.rolloutWorker.whole(batch.id)
+        window.engineHost.addVersion(model, lora, adapter)
+        window.engineHost.generate(batch)
+        return window.engineHost.whole(batch.id)
       },
       [model, lora, adapter, batch] as const
     )
@@ -80,7 +80,7 @@ async function expectSameAsNode(page: Page, samples: number, adapters: readonly 
       for (const [t, logProb] of rollout.logProbs.entries()) expect(logProb).toBeCloseTo(same.logProbs[t]!, 4)
       expect({ lease, version: rollout.version, manifestHash: rollout.manifestHash, finish: rollout.finish, id: rollout.id }).toEqual({
         lease: 'l0-0',
-        version: 3,
+        version: number,
         manifestHash: MANIFEST_HASH,
         finish: same.finish,
         id: `${rollout.prompt}/${rollout.index}`
@@ -101,38 +101,51 @@ test('and so it does on WebGPU', async ({ page }) => {
   await expectSameAsNode(page, 8, [null, 'first'])
 })
 
-test('held, it stands still; released, it finishes; abandoned work is not reported', async ({ page }) => {
+test('held, it stands still; released, it finishes; abandoned work is not reported, nor that of a dropped version', async ({ page }) => {
   await openWorker(page)
+  await page.evaluate(([model, lora]) => window.engineHost.addVersion(model, lora, null), [model, lora] as const)
   const [batch, dropped, after] = [batchOf(1, 20, 40), batchOf(2, 20, 40), batchOf(3, 20, 24)]
   const held = await page.evaluate(batch => {
-    window.rolloutWorker.hold()
-    window.rolloutWorker.generate(batch)
-    return new Promise<number>(resolve => setTimeout(() => resolve(window.rolloutWorker.finished(batch.id).length), 500))
+    window.engineHost.hold()
+    window.engineHost.generate(batch)
+    return new Promise<number>(resolve => setTimeout(() => resolve(window.engineHost.finished(batch.id).length), 500))
   }, batch)
   expect(held).toBe(0)
   const released = await page.evaluate(batch => {
-    window.rolloutWorker.release()
-    return window.rolloutWorker.whole(batch.id)
+    window.engineHost.release()
+    return window.engineHost.whole(batch.id)
   }, batch)
   expect(released).toHaveLength(40)
   const rest = await page.evaluate(
     async ([dropped, after]) => {
-      window.rolloutWorker.hold()
-      window.rolloutWorker.generate(dropped)
-      window.rolloutWorker.abandon()
-      window.rolloutWorker.release()
-      window.rolloutWorker.generate(after)
-      const whole = await window.rolloutWorker.whole(after.id)
-      return { dropped: window.rolloutWorker.finished(dropped.id).length, ended: window.rolloutWorker.hasEnded(dropped.id), after: whole.length }
+      window.engineHost.hold()
+      window.engineHost.generate(dropped)
+      window.engineHost.abandon()
+      window.engineHost.release()
+      window.engineHost.generate(after)
+      const whole = await window.engineHost.whole(after.id)
+      return { dropped: window.engineHost.finished(dropped.id).length, ended: window.engineHost.hasEnded(dropped.id), after: whole.length }
     },
     [dropped, after] as const
   )
   expect(rest).toEqual({ dropped: 0, ended: false, after: 40 })
+  const forgotten = await page.evaluate(
+    async ([model, lora, lost, after]) => {
+      const version = window.engineHost.addVersion(model, lora, null)
+      window.engineHost.generate({ ...lost, version })
+      window.engineHost.dropVersion(version)
+      window.engineHost.generate(after)
+      const whole = await window.engineHost.whole(after.id)
+      return { ended: window.engineHost.hasEnded(lost.id), after: whole.length }
+    },
+    [model, lora, batchOf(4, 20, 40), batchOf(5, 20, 24)] as const
+  )
+  expect(forgotten).toEqual({ ended: false, after: 40 })
 })
 
 test('what goes wrong while loading ends the worker with a reason', async ({ page }) => {
-  await page.goto(`${server.resolvedUrls!.local[0]}e2e/pages/rollout-worker.html`)
-  await page.waitForFunction(() => 'rolloutWorker' in window)
-  const load = page.evaluate(([model, lora]) => window.rolloutWorker.load({ ...model, model_type: 'mamba' }, lora, 'worker', { only: 'wasm', allowSoftwareAdapter: false, threads: 1 }), [model, lora] as const)
+  await page.goto(`${server.resolvedUrls!.local[0]}e2e/pages/engine-host.html`)
+  await page.waitForFunction(() => 'engineHost' in window)
+  const load = page.evaluate(([model, lora]) => window.engineHost.load({ ...model, model_type: 'mamba' }, lora, 'worker', { only: 'wasm', allowSoftwareAdapter: false, threads: 1 }), [model, lora] as const)
   await expect(load).rejects.toThrow(/mamba/)
 })

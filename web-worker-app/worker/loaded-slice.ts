@@ -1,0 +1,107 @@
+import type { SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
+import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
+import type { Batch } from '#shared/coordination/lease-queue.ts'
+import type { ChosenEngine } from './engine-choice.ts'
+import { LeasedBatches } from './leased-batches.ts'
+import { PolicyVersions } from './policy-versions.ts'
+import { StageLoop, type StepMeasured } from './stage-loop.ts'
+import type { Generated, PipelinePlace, PolicyTensors, WorkerEvents } from './stage-worker-api.ts'
+import { measureThroughput, type Throughput, type ThroughputRequest } from './throughput.ts'
+
+const BEAT_MS = 400
+
+/** One engine with everything that works on it; it lives as long as the worker. */
+export class LoadedSlice {
+  readonly #chosen: ChosenEngine
+  readonly #events: WorkerEvents
+  readonly #versions: PolicyVersions
+  readonly #loop: StageLoop
+  readonly #leased: LeasedBatches
+  #steps: StepMeasured[] = []
+  #beatAt = 0
+
+  constructor(chosen: ChosenEngine, events: WorkerEvents) {
+    this.#chosen = chosen
+    this.#events = events
+    this.#versions = new PolicyVersions(chosen.engine)
+    this.#leased = new LeasedBatches(events, () => performance.now())
+    this.#loop = new StageLoop({
+      engine: chosen.engine,
+      maxRows: chosen.rows,
+      useVersion: version => this.#versions.use(version),
+      generated: all => this.#generated(all),
+      broken: (pipeline, reason) => events.broken(pipeline, reason),
+      crashed: error => events.crashed(error instanceof Error ? error.message : String(error)),
+      measured: step => this.#steps.push(step),
+      atWork: () => this.#beatWhenDue()
+    })
+    setInterval(() => this.#beat(), BEAT_MS)
+  }
+
+  addVersion(version: PolicyVersion, policy: PolicyTensors): void {
+    this.#versions.add(version, policy)
+  }
+
+  dropVersion(version: PolicyVersion): void {
+    this.#leased.abandon(version)
+    this.#loop.giveUpVersion(version)
+    this.#versions.drop(version)
+  }
+
+  join(place: PipelinePlace): void {
+    this.#loop.join(place)
+  }
+
+  leave(pipeline: number): void {
+    this.#loop.leave(pipeline)
+  }
+
+  generate(batch: Batch): void {
+    this.request(this.#leased.begin(batch))
+  }
+
+  request(requests: readonly SequenceRequest[]): void {
+    this.#loop.drive({ kind: 'requested', requests })
+  }
+
+  giveUp(keys: readonly string[]): void {
+    this.#loop.drive({ kind: 'given_up', keys })
+  }
+
+  abandon(): void {
+    this.giveUp(this.#leased.abandon())
+  }
+
+  hold(): void {
+    this.#loop.hold()
+  }
+
+  release(): void {
+    this.#loop.release()
+  }
+
+  async measure(version: PolicyVersion, request: ThroughputRequest): Promise<Throughput> {
+    await this.#versions.use(version)
+    return measureThroughput(this.#chosen.engine, this.#chosen.timer, request)
+  }
+
+  #generated(all: readonly Generated[]): void {
+    const others = all.filter(event => !this.#leased.take(event))
+    if (others.length > 0) this.#events.generated(others)
+    this.#leased.reportWhenDue()
+  }
+
+  #beatWhenDue(): void {
+    if (performance.now() - this.#beatAt >= BEAT_MS) this.#beat()
+  }
+
+  #beat(): void {
+    this.#versions.sweep(version => this.#loop.uses(version))
+    this.#leased.reportWhenDue()
+    const { heartbeat } = this.#loop
+    if (heartbeat === undefined) return
+    this.#beatAt = performance.now()
+    this.#events.beat(heartbeat, this.#steps)
+    this.#steps = []
+  }
+}
