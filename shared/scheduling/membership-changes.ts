@@ -2,13 +2,16 @@
  * Peers come and go. A change disturbs no pipeline that is whole: it moves the fewest layers that make a new pipeline or
  * mend a broken one. Parallax tears the whole pipeline down instead and loads all of its peers anew.
  */
+import type { ModelSlice } from '../model/tensor-names.ts'
 import type { PeerId } from '../protocol/identifiers.ts'
 import { cheapestPipeline, type Holder } from './cheapest-pipeline.ts'
+import { hostCounts } from './layer-coverage.ts'
 import { EMPTY_PLAN, planValue, type LayerPlan, type Pipeline, type Standby } from './layer-plan.ts'
+import { rangeLength } from './layer-range.ts'
 import type { ModelShape } from './model-shape.ts'
 import { allocateLayers } from './pipeline-allocation.ts'
 import { planDiff, type PlanDiff } from './plan-diff.ts'
-import { networkOf, networksOf, stageCapacity, type Device } from './stage-capacity.ts'
+import { capacityInRole, networkOf, networksOf, stageCapacity, type Device } from './stage-capacity.ts'
 import { withStandbys } from './standby-slices.ts'
 
 export interface PlanChange {
@@ -18,16 +21,25 @@ export interface PlanChange {
 
 /**
  * The newcomer makes a new pipeline with the standbys if they can hold all layers together; otherwise it stands by with
- * the lightest layers, or with layers that nobody holds.
+ * what it holds already, with the lightest layers, or with layers that nobody holds.
  * @param devices everyone who is here, the newcomer included
+ * @param held what a newcomer who was here before still has loaded
  */
-export function join(shape: ModelShape, devices: readonly Device[], plan: LayerPlan, peer: PeerId): PlanChange {
+export function join(shape: ModelShape, devices: readonly Device[], plan: LayerPlan, peer: PeerId, held?: ModelSlice): PlanChange {
   const newcomer = devices.find(device => device.peer === peer)
   if (newcomer === undefined) throw new RangeError(`${peer} joins but is not among the devices`)
-  const grown = withNewPipelines(shape, devices, { pipelines: plan.pipelines, standbys: [...plan.standbys, { peer, slice: undefined }] })
-  const others = grown.standbys.filter(standby => standby.peer !== peer)
-  const after = others.length === grown.standbys.length ? grown : withStandbys(shape, devices, { pipelines: grown.pipelines, standbys: others }, [newcomer])
-  return { plan: after, diff: planDiff(plan, after) }
+  const usable = held !== undefined && rangeLength(held) <= capacityInRole(stageCapacity(shape, newcomer.memoryBytes), held) ? held : undefined
+  const before = { pipelines: plan.pipelines, standbys: [...plan.standbys, { peer, slice: usable }] }
+  const grown = withNewPipelines(shape, devices, before)
+  const others = { pipelines: grown.pipelines, standbys: grown.standbys.filter(standby => standby.peer !== peer) }
+  const isSettled = others.standbys.length === grown.standbys.length || (usable !== undefined && isOfUse(shape, others, usable))
+  const after = isSettled ? grown : withStandbys(shape, devices, others, [newcomer])
+  return { plan: after, diff: planDiff(before, after) }
+}
+
+/** Beside a pipeline every slice shares work; without one only layers that nobody else holds bring it nearer. */
+function isOfUse({ layers }: ModelShape, { pipelines, standbys }: LayerPlan, { start, end }: ModelSlice): boolean {
+  return pipelines.length > 0 || hostCounts(layers, { pipelines, standbys }).slice(start, end).includes(0)
 }
 
 /**
