@@ -65,100 +65,113 @@ interface FoundRing {
 }
 
 interface RingGraph {
-  readonly layers: number
-  readonly hosts: readonly RingHost[]
+  readonly size: number
+  /** By host, like the delays: reading them is most of the work. */
+  readonly layerMs: Float64Array
+  readonly queueMs: Float64Array
+  readonly sendMs: Float64Array
   /** One-way, row by row. */
   readonly delays: Float64Array
-  /** By boundary: hosts that can have served the layer before it, and hosts that can serve the layer after it. */
+  /** Layers before which hosts may hand over, from 0 to all, in order. */
+  readonly cuts: readonly number[]
+  /** By cut: hosts that can have served the layer before it, and hosts that can serve the layer after it. */
   readonly leaving: readonly (readonly number[])[]
   readonly entering: readonly (readonly number[])[]
-  /** By boundary: those of the latter that start there. */
-  readonly starting: readonly (readonly number[])[]
-  readonly everyLayer: boolean
+  /** By cut and host: whom the host may hand over to there. */
+  readonly successors: (cut: number, from: number) => readonly number[]
 }
 
 function ringGraph(layers: number, hosts: readonly RingHost[], delays: Float64Array, everyLayer: boolean): RingGraph {
-  const boundaries = (): number[][] => Array.from({ length: layers + 1 }, () => [])
-  const [leaving, entering, starting] = [boundaries(), boundaries(), boundaries()]
-  for (const [index, { start, end }] of hosts.entries()) {
-    if (start < end) starting[start]!.push(index)
-    for (let boundary = start; boundary < end; boundary++) {
-      entering[boundary]!.push(index)
-      leaving[boundary + 1]!.push(index)
+  const isCut = Array.from({ length: layers + 1 }, (_, layer) => everyLayer || layer === 0 || layer === layers)
+  for (const { start, end } of hosts) isCut[start] = isCut[end] = true
+  const cuts = [...isCut.keys()].filter(layer => isCut[layer])
+  const cutAt = new Map(cuts.map((layer, cut) => [layer, cut]))
+  const byCut = (): number[][] => cuts.map(() => [])
+  const [leaving, entering, starting] = [byCut(), byCut(), byCut()]
+  const ends = hosts.map(({ end }) => cutAt.get(end)!)
+  for (const [index, { start }] of hosts.entries()) {
+    const first = cutAt.get(start)!
+    if (first < ends[index]!) starting[first]!.push(index)
+    for (let cut = first; cut < ends[index]!; cut++) {
+      entering[cut]!.push(index)
+      leaving[cut + 1]!.push(index)
     }
   }
-  return { layers, hosts, delays, leaving, entering, starting, everyLayer }
+  const of = (key: 'layerMs' | 'queueMs' | 'sendMs'): Float64Array => Float64Array.from(hosts, host => host[key])
+  const successors = (cut: number, from: number): readonly number[] => (everyLayer || ends[from] === cut ? entering[cut]! : starting[cut]!)
+  return { size: hosts.length, layerMs: of('layerMs'), queueMs: of('queueMs'), sendMs: of('sendMs'), delays, cuts, leaving, entering, successors }
 }
 
-/** Whom a host may hand over to at a boundary. */
-function successors({ hosts, entering, starting, everyLayer }: RingGraph, from: number, boundary: number): readonly number[] {
-  return everyLayer || hosts[from]!.end === boundary ? entering[boundary]! : starting[boundary]!
-}
-
-/** @returns by boundary and host: at least this much more costs a path that the host has served up to the boundary, or starts at it; without the way back */
-function costsToGo(graph: RingGraph): Float64Array[] {
-  const { layers, hosts, delays } = graph
-  const togo = Array.from({ length: layers + 1 }, () => new Float64Array(hosts.length).fill(Infinity))
-  for (const last of graph.leaving[layers]!) togo[layers]![last] = 0
-  const entry = new Float64Array(hosts.length)
-  for (let boundary = layers - 1; boundary >= 0; boundary--) {
-    const here = togo[boundary]!
-    for (const host of graph.entering[boundary]!) {
-      here[host] = hosts[host]!.layerMs + togo[boundary + 1]![host]!
-      entry[host] = hosts[host]!.queueMs + here[host]!
+/** @returns by cut and host: at least this much more costs a path that the host has served up to the cut, or starts at it; without the way back */
+function costsToGo({ size, layerMs, queueMs, sendMs, delays, cuts, leaving, entering, successors }: RingGraph): Float64Array[] {
+  const last = cuts.length - 1
+  const togo = cuts.map(() => new Float64Array(size).fill(Infinity))
+  for (const host of leaving[last]!) togo[last]![host] = 0
+  const entry = new Float64Array(size)
+  for (let cut = last - 1; cut >= 0; cut--) {
+    const here = togo[cut]!
+    const later = togo[cut + 1]!
+    const length = cuts[cut + 1]! - cuts[cut]!
+    for (const host of entering[cut]!) {
+      here[host] = layerMs[host]! * length + later[host]!
+      entry[host] = queueMs[host]! + here[host]!
     }
-    for (const from of graph.leaving[boundary]!) {
-      const row = from * hosts.length
+    for (const from of leaving[cut]!) {
+      const row = from * size
       let least = Infinity
-      for (const to of successors(graph, from, boundary)) {
+      for (const to of successors(cut, from)) {
         const ms = delays[row + to]! + entry[to]!
         if (ms < least && to !== from) least = ms
       }
-      here[from] = Math.min(here[from]!, least + hosts[from]!.sendMs)
+      least += sendMs[from]!
+      if (least < here[from]!) here[from] = least
     }
   }
   return togo
 }
 
-function leastWayBack({ layers, hosts, delays, leaving }: RingGraph, head: number): number {
-  return Math.min(...leaving[layers]!.map(last => delays[last * hosts.length + head]!))
+function leastWayBack({ size, delays, leaving }: RingGraph, head: number): number {
+  let least = Infinity
+  for (const last of leaving.at(-1)!) least = Math.min(least, delays[last * size + head]!)
+  return least
 }
 
 /** @returns the best ring with that head if it costs less than `limit` */
-function ringFrom(graph: RingGraph, head: number, bounds: readonly Float64Array[], wayBack: number, limit: number): FoundRing | undefined {
-  const { layers, hosts, delays } = graph
-  /** By host: the least cost of having been served there up to the boundary, and how. */
-  const served = new Float64Array(hosts.length).fill(Infinity)
-  const pieces: (Piece | undefined)[] = Array.from({ length: hosts.length })
-  const entered = new Float64Array(hosts.length)
-  const enteredFrom: (Piece | undefined)[] = Array.from({ length: hosts.length })
-  served[head] = hosts[head]!.queueMs
+function ringFrom({ size, layerMs, queueMs, sendMs, delays, cuts, leaving, entering, successors }: RingGraph, head: number, bounds: readonly Float64Array[], wayBack: number, limit: number): FoundRing | undefined {
+  /** By host: the least cost of having been served there up to the cut, and how. */
+  const served = new Float64Array(size).fill(Infinity)
+  const pieces: (Piece | undefined)[] = Array.from({ length: size })
+  const entered = new Float64Array(size)
+  const enteredFrom: (Piece | undefined)[] = Array.from({ length: size })
+  served[head] = queueMs[head]!
   pieces[head] = { host: head, start: 0, before: undefined }
-  for (let boundary = 0; boundary < layers; boundary++) {
-    const entering = graph.entering[boundary]!
-    for (const to of entering) entered[to] = Infinity
-    for (const from of graph.leaving[boundary]!) {
-      if (served[from]! + bounds[boundary]![from]! + wayBack >= limit) continue
+  for (let cut = 0; cut < cuts.length - 1; cut++) {
+    const bound = bounds[cut]!
+    for (const to of entering[cut]!) entered[to] = Infinity
+    for (const from of leaving[cut]!) {
+      if (served[from]! + bound[from]! + wayBack >= limit) continue
       const before = pieces[from]!
-      const left = served[from]! + hosts[from]!.sendMs
-      for (const to of successors(graph, from, boundary)) {
-        const ms = left + delays[from * hosts.length + to]! + hosts[to]!.queueMs
+      const left = served[from]! + sendMs[from]!
+      const row = from * size
+      for (const to of successors(cut, from)) {
+        const ms = left + delays[row + to]! + queueMs[to]!
         if (ms >= entered[to]! || ms >= served[to]! || goesThrough(before, to)) continue
         entered[to] = ms
         enteredFrom[to] = before
       }
     }
-    for (const to of entering) {
+    const length = cuts[cut + 1]! - cuts[cut]!
+    for (const to of entering[cut]!) {
       if (entered[to]! < served[to]!) {
         served[to] = entered[to]!
-        pieces[to] = { host: to, start: boundary, before: enteredFrom[to] }
+        pieces[to] = { host: to, start: cuts[cut]!, before: enteredFrom[to] }
       }
-      served[to]! += hosts[to]!.layerMs
+      served[to]! += layerMs[to]! * length
     }
   }
   let best: FoundRing | undefined
-  for (const last of graph.leaving[layers]!) {
-    const ms = served[last]! + delays[last * hosts.length + head]!
+  for (const last of leaving.at(-1)!) {
+    const ms = served[last]! + delays[last * size + head]!
     if (ms < (best?.ms ?? limit)) best = { ms, last: pieces[last]! }
   }
   return best
