@@ -2,6 +2,7 @@
 import type { DecoderConfig } from '#shared/model/config.ts'
 import type { PolicyVersion, RunId } from '#shared/protocol/identifiers.ts'
 import type { SequenceRequested } from '#shared/protocol/stage-messages.ts'
+import { SEQUENCE_REFUSALS } from '#shared/serving/serving-state.ts'
 import type { MissingLayers } from '#shared/scheduling/missing-layers.ts'
 
 export interface ServedRun {
@@ -21,20 +22,15 @@ export interface ServedRun {
 export type SequenceToServe = Omit<SequenceRequested, 'drawn'> & { readonly run: RunId }
 
 export const SERVING_REFUSALS = [
+  ...SEQUENCE_REFUSALS,
   /** The run has ended, or the version is not kept any more. */
   'unknown_version',
-  /** As many sequences as may wait are waiting. */
-  'too_many_requests',
-  /** No pipeline can be made, or none could for as long as a sequence may wait. */
-  'layers_missing',
   'shutting_down'
 ] as const
 
 export interface ServingRefusal {
   readonly code: (typeof SERVING_REFUSALS)[number]
-  /** One line for a person. */
-  readonly detail: string
-  /** Of `layers_missing`: which, and why. */
+  /** Which layers, and why. */
   readonly missing: readonly MissingLayers[]
 }
 

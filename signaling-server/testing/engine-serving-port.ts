@@ -104,7 +104,7 @@ export class EngineServingPort implements ServingPort {
   }
 
   open({ key, ...sequence }: SequenceToServe, listener: SequenceListener): { close(): void } {
-    const refusal = this.refusal ?? (this.#listeners.size >= this.#most ? { code: 'too_many_requests' as const, detail: 'all places are taken', missing: [] } : undefined)
+    const refusal = this.refusal ?? (this.#listeners.size >= this.#most ? { code: 'too_many_requests' as const, missing: [] } : undefined)
     if (refusal !== undefined) {
       listener.refused(refusal)
       return { close: () => undefined }

@@ -21,6 +21,10 @@ const FAULTS = {
   too_many_requests: [429, 'rate_limit_error'],
   failed: [500, 'server_error'],
   layers_missing: [503, 'server_error'],
+  /** The layers are held, but not at the version that was asked for. */
+  stale_version: [503, 'server_error'],
+  /** Too many tabs left while they worked on it. */
+  interrupted: [503, 'server_error'],
   shutting_down: [503, 'server_error']
 } as const satisfies Record<string, readonly [status: number, type: string]>
 
@@ -54,9 +58,18 @@ const MISSING_WORDS: Readonly<Record<MissingReason, string>> = {
   stale_version: 'the tabs that hold them have another version'
 }
 
-/** @param model as the caller named it */
-export function faultOfRefusal({ code, detail, missing }: ServingRefusal, model: string): ApiFault {
-  if (code === 'unknown_version') return fault('model_not_found', `the model ${model} is not served any more: ${detail}`, 'model')
+const REFUSAL_WORDS: Readonly<Record<ServingRefusal['code'], string>> = {
+  too_many_requests: 'too many others are waiting already; try again in a moment',
+  layers_missing: 'part of the model cannot be served at the moment',
+  stale_version: 'no tabs that hold the whole model together have this version; a newer one may be served',
+  interrupted: 'tabs left too often while they worked on it',
+  unknown_version: 'it is not kept any more',
+  shutting_down: 'the server is closing'
+}
+
+/** @param model the version's full name */
+export function faultOfRefusal({ code, missing }: ServingRefusal, model: string): ApiFault {
   const layers = missing.map(({ layers: { start, end }, reason }) => `${end - start === 1 ? `layer ${start}` : `layers ${start} to ${end - 1}`}: ${MISSING_WORDS[reason]}`)
-  return fault(code, [detail, ...layers].join('; '), null, missing)
+  const message = `${model}: ${[REFUSAL_WORDS[code], ...layers].join('; ')}`
+  return code === 'unknown_version' ? fault('model_not_found', message, 'model') : fault(code, message, null, missing)
 }

@@ -5,7 +5,7 @@ import type { ServingPort } from '../../serving-port.ts'
 import type { Metrics } from '../metrics.ts'
 import { chatForm, completionForm, type AnswerForm } from './answer-form.ts'
 import { planAnswer } from './answer-request.ts'
-import { fault, faultBody, faultStatus, type ApiFault } from './api-fault.ts'
+import { fault, faultBody, faultStatus, type ApiFault, type FaultCode } from './api-fault.ts'
 import { createGate } from './bearer-keys.ts'
 import { describeModel, findModel, listModels } from './model-names.ts'
 import { chatPrompt, completionPrompts } from './prompt-tokens.ts'
@@ -86,12 +86,15 @@ const ENDPOINTS = new Set(['/models', '/completions', '/chat/completions'])
 /** The status that nginx logs for callers who went away; nobody receives it. */
 const LEFT = 499
 
+/** What may be better in a moment. */
+const RETRIABLE: ReadonlySet<string> = new Set(['too_many_requests', 'layers_missing', 'stale_version', 'interrupted'] satisfies FaultCode[])
+
 function unknownModel(name: string): ApiFault {
   return fault('model_not_found', `there is no model ${JSON.stringify(name.slice(0, 100))} here: GET /v1/models lists them`, 'model')
 }
 
 function sendFault(response: Response, refusal: ApiFault): void {
-  if (refusal.code === 'too_many_requests' || refusal.code === 'layers_missing') response.set('Retry-After', '1')
+  if (RETRIABLE.has(refusal.code)) response.set('Retry-After', '1')
   if (refusal.code === 'invalid_api_key') response.set('WWW-Authenticate', 'Bearer')
   response.status(faultStatus(refusal)).json(faultBody(refusal))
 }
