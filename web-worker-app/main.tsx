@@ -9,7 +9,7 @@ const options = readPageOptions(location.search)
 if (typeof options === 'string') {
   root.render(<WrongAddress fault={options} path={location.pathname} />)
 } else {
-  const watches = /^\/dashboard\/?$/.test(location.pathname)
+  const watches = /^\/(dashboard|playground)\/?$/.test(location.pathname)
   const store = watches ? openObserverSession(options) : openVolunteerSession(options)
   root.render(<App store={store} path={location.pathname} />)
 }

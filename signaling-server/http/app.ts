@@ -23,7 +23,7 @@ export interface AppOptions {
   readonly serving?: ServingPort
 }
 
-const PAGE_ROUTES = ['/', '/dashboard']
+const PAGE_ROUTES = ['/', '/dashboard', '/playground']
 
 export function createApp(options: AppOptions, origin: ChunkOrigin, metrics: Metrics, log: Logger): Express {
   const app = express()

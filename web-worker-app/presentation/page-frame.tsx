@@ -6,12 +6,12 @@ import { runMessages } from './run-messages.ts'
 import './base.css'
 
 interface PageFrameProps {
-  readonly view: 'volunteer' | 'dashboard'
+  readonly view: keyof typeof PATHS
   readonly connection: Connection
   readonly children: ReactNode
 }
 
-const PATHS = { volunteer: '/', dashboard: '/dashboard' } as const
+const PATHS = { volunteer: '/', dashboard: '/dashboard', playground: '/playground' } as const
 
 export function PageFrame({ view, connection, children }: PageFrameProps) {
   return (
@@ -25,7 +25,7 @@ export function PageFrame({ view, connection, children }: PageFrameProps) {
           {runMessages.productName}
         </span>
         <nav aria-label={runMessages.views.navigation}>
-          {(['volunteer', 'dashboard'] as const).map(target => (
+          {(['volunteer', 'dashboard', 'playground'] as const).map(target => (
             <a key={target} href={PATHS[target]} aria-current={target === view ? 'page' : undefined}>
               {runMessages.views[target]}
             </a>

@@ -6,7 +6,7 @@ import type { Connection } from '../session/session-store.ts'
 
 export const runMessages = {
   productName: 'Murmuration',
-  views: { volunteer: 'Volunteer', dashboard: 'Dashboard', navigation: 'Views' },
+  views: { volunteer: 'Volunteer', dashboard: 'Dashboard', playground: 'Playground', navigation: 'Views' },
   skipToContent: 'Skip to content',
   wrongAddress: { headline: 'This address cannot be used', without: 'Open the page without what follows the question mark' },
   connection: { connecting: 'Connecting', online: 'Connected', offline: 'No connection', refused: 'Not admitted' } satisfies Record<Connection, string>,
