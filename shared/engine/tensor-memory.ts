@@ -32,6 +32,8 @@ class ArrayBlock implements MemoryBlock {
   readonly #runtime: OrtRuntime
   readonly elements: number
   #data: Float32Array
+  /** Of full length, left from before a shorter one replaced it: growing back into it costs a copy, but no memory. */
+  #whole: Float32Array | undefined
 
   constructor(runtime: OrtRuntime, elements: number) {
     this.#runtime = runtime
@@ -40,6 +42,7 @@ class ArrayBlock implements MemoryBlock {
   }
 
   write(data: Float32Array): void {
+    if (this.#data.length === this.elements && data.length < this.elements) this.#whole = this.#data
     this.#data = data
   }
 
@@ -58,12 +61,14 @@ class ArrayBlock implements MemoryBlock {
   #extendTo(count: number): void {
     if (count > this.elements) throw new RangeError(`${count} elements in a block of ${this.elements}`)
     if (count <= this.#data.length) return
-    const whole = new Float32Array(this.elements)
+    const whole = this.#whole ?? new Float32Array(this.elements)
     whole.set(this.#data)
     this.#data = whole
+    this.#whole = undefined
   }
 
   release(): void {
     this.#data = new Float32Array(0)
+    this.#whole = undefined
   }
 }
