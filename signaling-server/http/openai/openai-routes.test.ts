@@ -370,6 +370,18 @@ describe('who is refused', () => {
   })
 })
 
+test('requests and tokens are counted, and no label carries what was asked', async () => {
+  await client.completions.create({ model: MODEL, prompt: '37+48=', temperature: 0, n: 2 })
+  await failure(client.completions.create({ model: 'secret-name', prompt: '' }))
+  await fetch(`${server.url}/v1/secret-path`)
+  const metrics = await (await fetch(`${server.url}/metrics`)).text()
+  expect(metrics).toContain('swarm_api_tokens_total 8')
+  expect(metrics).toContain('swarm_api_requests_total{endpoint="/completions",status="200"} 1')
+  expect(metrics).toContain('swarm_api_requests_total{endpoint="/completions",status="404"} 1')
+  expect(metrics).toContain('swarm_api_requests_total{endpoint="other",status="404"} 1')
+  expect(metrics).not.toContain('secret')
+})
+
 test('an empty text is a prompt: the model starts from its start token', async () => {
   const answer = await client.completions.create({ model: MODEL, prompt: '', max_tokens: 1 })
   expect(answer.usage).toMatchObject({ prompt_tokens: 1, completion_tokens: 1 })
