@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { pino, type Logger } from 'pino'
@@ -20,7 +21,7 @@ export interface SignalingServerOptions {
   readonly trainerToken: string
   /** Secrets of those who may use the OpenAI-compatible API; none: only programs of this machine may. */
   readonly apiKeys?: readonly string[]
-  /** Who generates for that API. */
+  /** Who generates for that API; the tabs of the swarm unless a test says otherwise. */
   readonly serving?: ServingPort
   readonly iceServers?: Welcome['iceServers']
   readonly originBytesPerRun?: number
@@ -51,7 +52,8 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
   const origin = new ChunkOrigin()
   const metrics = createMetrics(origin, () => sockets.connectionsByRole())
   // The app first: socket.io takes its own requests before it passes the others on to whoever listened already.
-  const http = createServer(createApp(options, origin, metrics, log))
+  const serving: ServingPort = options.serving ?? { runs: () => sockets.serving.runs(), open: (sequence, listener) => sockets.serving.open(sequence, listener) }
+  const http = createServer(createApp({ ...options, serving }, origin, metrics, log))
   const sockets = openSwarmSockets(
     http,
     {
@@ -60,6 +62,7 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
       originBytesPerRun: options.originBytesPerRun ?? LIMITS.originBytesPerRun,
       forgetRunsAfterMs: options.forgetRunsAfterMs ?? 12 * 3_600_000,
       verdictsWithinMs: options.verdictsWithinMs ?? 120_000,
+      firstPipeline: randomInt(2 ** 31),
       messageRate: options.messageRate ?? { perSecond: 50, burst: 400 }
     },
     origin,

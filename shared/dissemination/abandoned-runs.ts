@@ -2,23 +2,22 @@
 import { refuse } from '../protocol/refusal.ts'
 import { newestRun, showRun, watchersOf, type DirectoryEffect, type SwarmDirectory, type SwarmRun } from './swarm-state.ts'
 
-/** @returns when to look again; nothing while every run has its trainer */
-export function wakeToForget({ runs, options }: SwarmDirectory): DirectoryEffect[] {
-  const times = [...runs.values()].flatMap(({ abandonedAt }) => (abandonedAt === undefined ? [] : [abandonedAt + options.forgetRunsAfterMs]))
-  return times.length === 0 ? [] : [{ kind: 'wake_at', time: Math.min(...times) }]
+/** @returns when the run is forgotten unless its trainer returns; Infinity while it is here */
+export function forgottenAt({ options }: SwarmDirectory, { abandonedAt }: SwarmRun): number {
+  return abandonedAt === undefined ? Infinity : abandonedAt + options.forgetRunsAfterMs
 }
 
 /** Their peers hear that the run is unknown, and ask again for as long as they like; who watches the newest run sees the one that is the newest now. */
 export function forgetAbandonedRuns(directory: SwarmDirectory, now: number): DirectoryEffect[] {
-  const { runs, options } = directory
+  const { runs } = directory
   const newestBefore = newestRun(directory)
   const effects: DirectoryEffect[] = []
   for (const run of runs.values()) {
-    if (run.abandonedAt !== undefined && now >= run.abandonedAt + options.forgetRunsAfterMs) effects.push(...forget(directory, run))
+    if (now >= forgottenAt(directory, run)) effects.push(...forget(directory, run))
   }
   const newest = newestRun(directory)
   if (newest !== undefined && newest !== newestBefore) effects.push(...showRun(runs.get(newest)!, watchersOf(directory, newest)))
-  return [...effects, ...wakeToForget(directory)]
+  return effects
 }
 
 function forget({ runs, connections }: SwarmDirectory, run: SwarmRun): DirectoryEffect[] {

@@ -7,6 +7,7 @@ function linkMap(count: number, pairs: readonly (readonly [number, number])[], h
   return Array.from({ length: count }, (_, index) => ({
     id: `p${index}`,
     holds: holders.includes(index),
+    layers: null,
     links: new Set(pairs.flatMap(([a, b]) => (a === index ? [`p${b}`] : b === index ? [`p${a}`] : [])))
   }))
 }

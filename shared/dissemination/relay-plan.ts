@@ -3,6 +3,7 @@
  * broadcast of ECHO-2). Suppliers always come earlier in the plan than the peers they supply, so nobody waits in a circle.
  */
 import type { PeerId } from '../protocol/identifiers.ts'
+import { rangeLength, without, type LayerRange } from '../scheduling/layer-range.ts'
 
 export interface RelayPeer {
   readonly id: PeerId
@@ -10,6 +11,8 @@ export interface RelayPeer {
   readonly holds: boolean
   /** Peers that it has, or is about to have, a link with. */
   readonly links: ReadonlySet<PeerId>
+  /** Those whose tensors it fetches and can supply; null: all of them. */
+  readonly layers: LayerRange | null
 }
 
 export interface RelayLimits {
@@ -23,7 +26,7 @@ export const RELAY_LIMITS: RelayLimits = { fanOut: 4, suppliers: 3 }
 
 /**
  * @param peers in the order in which they joined: who came first fetches first. Links between others are ignored.
- * @returns the suppliers of every peer that lacks the version; none means the origin. Each component of the link map without a holder has exactly one such peer.
+ * @returns the suppliers of every peer that lacks the version; none means the origin. When all hold all layers, each component of the link map without a holder has exactly one such peer.
  */
 export function relayPlan(peers: readonly RelayPeer[], limits: RelayLimits = RELAY_LIMITS): Map<PeerId, PeerId[]> {
   const suppliersOf = new Map<PeerId, PeerId[]>()
@@ -34,7 +37,7 @@ export function relayPlan(peers: readonly RelayPeer[], limits: RelayLimits = REL
   const isFull = (peer: PeerId): boolean => (preferredBy.get(peer) ?? 0) >= limits.fanOut
 
   const enlist = (peer: RelayPeer): void => {
-    const earlier = [...peer.links].filter(linked => place.has(linked)).toSorted((left, right) => place.get(left)! - place.get(right)!)
+    const earlier = [...peer.links].filter(linked => place.has(linked) && hasAllOf(line[place.get(linked)!]!, peer)).toSorted((left, right) => place.get(left)! - place.get(right)!)
     // Whoever still has room comes first, near to the origin before far from it.
     const suppliers = [...earlier.filter(linked => !isFull(linked)), ...earlier.filter(isFull)].slice(0, limits.suppliers)
     const [preferred] = suppliers
@@ -52,4 +55,9 @@ export function relayPlan(peers: readonly RelayPeer[], limits: RelayLimits = REL
     }
   }
   return suppliersOf
+}
+
+function hasAllOf(supplier: RelayPeer, peer: RelayPeer): boolean {
+  if (supplier.layers === null) return true
+  return peer.layers !== null && without(peer.layers, supplier.layers).every(piece => rangeLength(piece) === 0)
 }

@@ -13,7 +13,7 @@ const FORGET_AFTER_MS = 60_000
 
 /** A directory, and pages and trainers that say one thing after the other. Connections are named as their peers unless told otherwise. */
 function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
-  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun, forgetRunsAfterMs: FORGET_AFTER_MS })
+  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun, forgetRunsAfterMs: FORGET_AFTER_MS, firstPipeline: 1 })
   let now = 1000
   let wakeAt: number | undefined
   const step = (input: DirectoryInput): DirectoryEffect[] => {

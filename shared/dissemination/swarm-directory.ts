@@ -3,15 +3,21 @@
  * pages, and whose effects are messages to them and orders to the chunk origin. Every "asked" input has exactly one answer.
  */
 import type { Handshake } from '../protocol/handshake.ts'
+import type { RunId } from '../protocol/identifiers.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import { refuse, type RefusalCode } from '../protocol/refusal.ts'
 import type { RolloutSubmission } from '../protocol/rollout.ts'
 import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
 import type { RunFeed } from '../protocol/run-feed.ts'
+import type { v } from '../protocol/schema.ts'
+import type { STAGE_TELLS } from '../protocol/stage-messages.ts'
+import type { PersonsRequest, StageTold } from '../serving/serving-state.ts'
 import type { LeaseGrant, RunOpened } from '../protocol/trainer-messages.ts'
 import type { JoinRequest, LinkLost, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
-import { forgetAbandonedRuns, wakeToForget } from './abandoned-runs.ts'
-import { join, leave, loseLink, passSignal } from './swarm-membership.ts'
+import { forgetAbandonedRuns, forgottenAt } from './abandoned-runs.ts'
+import { loseLink, passSignal } from './introductions.ts'
+import { COVERAGE_INTERVAL_MS, coverageTells, passFragment, showCoverage, stepLayers } from './swarm-layers.ts'
+import { join, leave } from './swarm-membership.ts'
 import { openRun, publishPolicy } from './swarm-publication.ts'
 import { newestRun, showRun, watchersOf, type ConnectionId, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
@@ -33,17 +39,36 @@ type ConnectionInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'policy_published'; readonly message: { readonly manifest: Manifest }; readonly missing: readonly ChunkReference[] }
   | { readonly kind: 'lease_granted'; readonly message: LeaseGrant }
   | { readonly kind: 'run_feed'; readonly message: { readonly run: string; readonly feed: RunFeed } }
+  | StageTells
 )
+
+type StageTells = { [Event in keyof typeof STAGE_TELLS]: { readonly kind: Event; readonly message: v.InferOutput<(typeof STAGE_TELLS)[Event]> } }[keyof typeof STAGE_TELLS]
 
 export type DirectoryInput =
   | ConnectionInput
+  /** Of people, through the API. Nothing is asked of a run without layers. */
+  | { readonly kind: 'request_opened'; readonly run: RunId; readonly request: PersonsRequest }
+  | { readonly kind: 'request_closed'; readonly run: RunId; readonly key: string }
   /** Asked for by `wake_at`. */
   | { readonly kind: 'wake' }
 
 /** @param now milliseconds on a clock that never goes back */
 export function stepSwarmDirectory(directory: SwarmDirectory, input: DirectoryInput, { now }: { readonly now: number }): DirectoryEffect[] {
-  if (input.kind === 'wake') return forgetAbandonedRuns(directory, now)
-  if (input.kind === 'connected') return connect(directory, input.connection, input.handshake)
+  const effects = [...take(directory, input, now), ...showCoverage(directory, now)]
+  return [...effects, ...askForWakeUp(directory)]
+}
+
+function take(directory: SwarmDirectory, input: DirectoryInput, now: number): DirectoryEffect[] {
+  if (input.kind === 'wake') return wake(directory, now)
+  if (input.kind === 'request_opened' || input.kind === 'request_closed') {
+    const run = directory.runs.get(input.run)
+    return run === undefined ? [] : stepLayers(run, input, now)
+  }
+  return hear(directory, input, now)
+}
+
+function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): DirectoryEffect[] {
+  if (input.kind === 'connected') return connect(directory, input.connection, input.handshake, now)
   const connection = directory.connections.get(input.connection)
   // What a replaced socket had still on its way.
   if (connection === undefined) return []
@@ -51,15 +76,31 @@ export function stepSwarmDirectory(directory: SwarmDirectory, input: DirectoryIn
     case 'disconnected':
       return disconnect(directory, connection, now)
     case 'join':
-      return join(directory, connection, input.message)
+      return join(directory, connection, input.message, now)
     case 'leave':
-      return leave(directory, connection)
+      return leave(directory, connection, now)
     case 'version_held':
       return asPeer(directory, connection, input.message.run, (peer, run) => {
         const { version, manifestHash } = input.message
-        if (run.policies.get(version)?.hash === manifestHash) peer.held.add(manifestHash)
-        return []
+        if (run.policies.get(version)?.hash !== manifestHash) return []
+        peer.held.add(manifestHash)
+        return stepLayers(run, { kind: 'version_held', peer: peer.id, version }, now)
       })
+    case 'version_dropped':
+      return asPeer(directory, connection, undefined, (peer, run) => {
+        const { version, manifestHash } = input.message
+        peer.held.delete(manifestHash)
+        return run.policies.get(version)?.hash === manifestHash ? stepLayers(run, { kind: 'version_dropped', peer: peer.id, version }, now) : []
+      })
+    case 'slice_ready':
+    case 'profile':
+    case 'heartbeat':
+    case 'place_taken':
+    case 'pipeline_broken':
+    case 'sequences_generated':
+      return asPeer(directory, connection, undefined, (peer, run) => stepLayers(run, { kind: input.kind, peer: peer.id, message: input.message } as StageTold, now))
+    case 'stage_fragment':
+      return asPeer(directory, connection, undefined, (peer, run) => passFragment(run, peer, input.message))
     case 'work_wanted':
       return asPeer(directory, connection, input.message.run, (peer, run) => {
         peer.wish = input.message
@@ -73,15 +114,15 @@ export function stepSwarmDirectory(directory: SwarmDirectory, input: DirectoryIn
     case 'signal':
       return asPeer(directory, connection, undefined, (peer, run) => passSignal(run, peer, input.message))
     case 'link_lost':
-      return asPeer(directory, connection, undefined, (peer, run) => loseLink(run, peer, input.message.peer))
+      return asPeer(directory, connection, undefined, (peer, run) => [...loseLink(run, peer, input.message.peer), ...stepLayers(run, { kind: 'link_lost', a: peer.id, b: input.message.peer }, now)])
     case 'rollouts_submitted':
       return submit(directory, connection, input.message)
     case 'run_opened':
-      return openRun(directory, connection, input.message)
+      return openRun(directory, connection, input.message, now)
     case 'policy_published': {
       const { manifest } = input.message
       const run = runOf(directory, connection, manifest.run)
-      return run === undefined ? [answerRefused('unknown_run', `open run ${manifest.run} first`)] : publishPolicy(directory, run, manifest, input.missing)
+      return run === undefined ? [answerRefused('unknown_run', `open run ${manifest.run} first`)] : publishPolicy(directory, run, manifest, input.missing, now)
     }
     case 'lease_granted': {
       const { peer, lease } = input.message
@@ -94,21 +135,43 @@ export function stepSwarmDirectory(directory: SwarmDirectory, input: DirectoryIn
   }
 }
 
-function connect(directory: SwarmDirectory, id: ConnectionId, handshake: Handshake): DirectoryEffect[] {
+/** Early wake-ups do no harm, so one that is not needed any more stays asked for. */
+function askForWakeUp(directory: SwarmDirectory): DirectoryEffect[] {
+  const times = [...directory.runs.values()].flatMap(run => {
+    const { layers } = run
+    return [forgottenAt(directory, run), ...(layers === undefined ? [] : [layers.serving.wakeAt ?? Infinity, layers.isShown ? Infinity : layers.shownAt + COVERAGE_INTERVAL_MS])]
+  })
+  const time = Math.min(Infinity, ...times)
+  if (time === Infinity || (directory.wakeAt !== undefined && directory.wakeAt <= time)) return []
+  directory.wakeAt = time
+  return [{ kind: 'wake_at', time }]
+}
+
+function wake(directory: SwarmDirectory, now: number): DirectoryEffect[] {
+  directory.wakeAt = undefined
+  const effects = forgetAbandonedRuns(directory, now)
+  for (const run of directory.runs.values()) {
+    const { wakeAt } = run.layers?.serving ?? {}
+    if (wakeAt !== undefined && wakeAt <= now) effects.push(...stepLayers(run, { kind: 'wake' }, now))
+  }
+  return effects
+}
+
+function connect(directory: SwarmDirectory, id: ConnectionId, handshake: Handshake, now: number): DirectoryEffect[] {
   const watching = handshake.role === 'observer' ? handshake.run : undefined
   directory.connections.set(id, { id, role: handshake.role, watching, peer: undefined })
   const run = directory.runs.get(watching ?? newestRun(directory) ?? '')
-  return run === undefined || handshake.role === 'trainer' ? [] : showRun(run, [id])
+  if (run === undefined || handshake.role === 'trainer') return []
+  return [...showRun(run, [id]), ...(handshake.role === 'observer' ? coverageTells(run, [id], now) : [])]
 }
 
 function disconnect(directory: SwarmDirectory, connection: DirectoryConnection, now: number): DirectoryEffect[] {
-  const effects = leave(directory, connection)
+  const effects = leave(directory, connection, now)
   directory.connections.delete(connection.id)
   for (const run of directory.runs.values()) {
     if (run.trainer !== connection.id) continue
     run.trainer = undefined
     run.abandonedAt = now
-    effects.push(...wakeToForget(directory))
   }
   return effects
 }

@@ -5,6 +5,7 @@ import { refuse, type Refusal } from '../protocol/refusal.ts'
 import type { RunOpened } from '../protocol/trainer-messages.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
 import { checkManifest, chunksOf, manifestHash } from './manifest.ts'
+import { createRunLayers, stepLayers } from './swarm-layers.ts'
 import { planRelay } from './swarm-membership.ts'
 import { describeRun, newestPolicy, watchersOf, type AnnouncedPolicy, type DirectoryAnswer, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmRun } from './swarm-state.ts'
 
@@ -12,23 +13,33 @@ import { describeRun, newestPolicy, watchersOf, type AnnouncedPolicy, type Direc
 const ANNOUNCEMENTS_REMEMBERED = 64
 
 /** A trainer that returns, known by the run's key, publishes again: the base, then its newest version. Peers stay, and so do versions up to that one. */
-export function openRun(directory: SwarmDirectory, connection: DirectoryConnection, { protocol, description, newest, tokenizer }: RunOpened): DirectoryEffect[] {
+export function openRun(directory: SwarmDirectory, connection: DirectoryConnection, { protocol, description, newest, tokenizer }: RunOpened, now: number): DirectoryEffect[] {
   if (protocol !== PROTOCOL_VERSION) return [answer(refuse('unsupported_protocol', `this server speaks protocol ${PROTOCOL_VERSION}, the trainer ${protocol}`))]
   const known = directory.runs.get(description.run)
   if (known !== undefined && known.description.publicKey !== description.publicKey) {
     return [answer(refuse('run_taken', `run ${description.run} is open here with another key: choose another run id`))]
   }
-  const run: SwarmRun = known ?? { description, tokenizer, trainer: undefined, abandonedAt: undefined, opensAt: undefined, policies: new Map(), peers: new Map(), secrets: new Map(), feed: undefined }
+  const run: SwarmRun = known ?? {
+    description,
+    tokenizer,
+    trainer: undefined,
+    abandonedAt: undefined,
+    opensAt: undefined,
+    policies: new Map(),
+    peers: new Map(),
+    secrets: new Map(),
+    feed: undefined,
+    layers: createRunLayers(description, directory.options.firstPipeline),
+    openedAt: now
+  }
   directory.runs.set(description.run, run)
   run.description = description
   run.tokenizer = tokenizer
-  if (run.trainer !== connection.id) {
-    run.opensAt = newest
-    for (const version of run.policies.keys()) if (version > newest) run.policies.delete(version)
-  }
+  const lost = run.trainer === connection.id ? [] : [...run.policies.keys()].filter(version => version > newest)
+  if (run.trainer !== connection.id) run.opensAt = newest
   run.trainer = connection.id
   run.abandonedAt = undefined
-  const effects = [answer({ kind: 'run_open' }), ...describeRun(run, watchersOf(directory, description.run))]
+  const effects = [answer({ kind: 'run_open' }), ...forgetVersions(run, lost, now), ...describeRun(run, watchersOf(directory, description.run))]
   for (const peer of run.peers.values()) {
     const ofPeer = { run: peer.run, peer: peer.id }
     effects.push({ kind: 'tell', to: connection.id, event: 'peer_joined', payload: ofPeer })
@@ -39,7 +50,7 @@ export function openRun(directory: SwarmDirectory, connection: DirectoryConnecti
 }
 
 /** @param missing what the origin lacks of the manifest's chunks */
-export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, missing: readonly ChunkReference[]): DirectoryEffect[] {
+export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, missing: readonly ChunkReference[], now: number): DirectoryEffect[] {
   const policy: AnnouncedPolicy = { manifest, hash: manifestHash(manifest) }
   const versions = retainedVersions(run, manifest.version)
   const chunks = chunksOf({ groups: versions.flatMap(version => (version === manifest.version ? manifest : run.policies.get(version)!.manifest).groups) })
@@ -52,11 +63,12 @@ export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest
     ]
   }
   const opens = !run.policies.has(0)
+  const replaced = [...run.policies].filter(([version, { hash }]) => !versions.includes(version) || (version === manifest.version && hash !== policy.hash))
+  const forgotten = forgetVersions(run, replaced.map(([version]) => version), now)
   run.policies.set(manifest.version, policy)
   const standsHere = run.opensAt !== undefined && manifest.version >= run.opensAt
   if (standsHere) run.opensAt = undefined
-  for (const version of run.policies.keys()) if (!versions.includes(version)) run.policies.delete(version)
-  return [{ kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy, standsHere), ...(opens ? describeRun(run, watchersOf(directory, manifest.run)) : [])]
+  return [...forgotten, { kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy, standsHere), ...(opens ? describeRun(run, watchersOf(directory, manifest.run)) : [])]
 }
 
 function findFault(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, chunks: readonly ChunkReference[]): Refusal | undefined {
@@ -69,6 +81,12 @@ function findFault(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest,
   const bytes = chunks.reduce((total, chunk) => total + chunk.size, 0)
   const { originBytesPerRun } = directory.options
   return bytes > originBytesPerRun ? refuse('storage_full', `run ${manifest.run} needs ${bytes} bytes, the origin keeps ${originBytesPerRun}`) : undefined
+}
+
+/** Of a version with the same number that is published later, everybody has to hear and say anew. */
+function forgetVersions(run: SwarmRun, versions: readonly PolicyVersion[], now: number): DirectoryEffect[] {
+  for (const version of versions) run.policies.delete(version)
+  return versions.flatMap(version => stepLayers(run, { kind: 'version_withdrawn', version }, now))
 }
 
 /** The base, and as many versions as tabs within the staleness budget may still be fetching or sampling with. */

@@ -1,4 +1,5 @@
 /** What the signaling server knows: who is in a run, who may link with whom, which versions are announced. It can forget all of it: trainers and tabs say it again. */
+import type { DecoderConfig } from '../model/config.ts'
 import type { Handshake } from '../protocol/handshake.ts'
 import type { ContentHash, PeerId, PolicyVersion, RunId } from '../protocol/identifiers.ts'
 import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
@@ -8,6 +9,7 @@ import type { RunDescription } from '../protocol/run-description.ts'
 import type { RunFeed } from '../protocol/run-feed.ts'
 import type { PeerSubmits, PolicyPublishedAnswer, runOpenedAnswer, TRAINER_HEARS } from '../protocol/trainer-messages.ts'
 import type { v } from '../protocol/schema.ts'
+import type { SequenceEvent, ServingState } from '../serving/serving-state.ts'
 import type { JoinAnswer, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
 
 /** One socket. Chosen by the adapter. */
@@ -33,6 +35,8 @@ export type DirectoryEffect =
   | { readonly kind: 'retain_chunks'; readonly run: RunId; readonly chunks: readonly ChunkReference[] }
   /** The origin shall keep and accept nothing for the run any more. */
   | { readonly kind: 'forget_chunks'; readonly run: RunId }
+  /** Of a request of the API. */
+  | { readonly kind: 'sequence_event'; readonly run: RunId; readonly key: string; readonly event: SequenceEvent }
   /** Give the input `wake` then. Replaces the former wish. */
   | { readonly kind: 'wake_at'; readonly time: number }
   | { readonly kind: 'close'; readonly connection: ConnectionId }
@@ -65,6 +69,15 @@ export interface AnnouncedPolicy {
   readonly hash: ContentHash
 }
 
+export interface RunLayers {
+  readonly config: DecoderConfig
+  readonly serving: ServingState
+  /** When watchers were last shown the coverage, in milliseconds. */
+  shownAt: number
+  /** Nothing has changed since. */
+  isShown: boolean
+}
+
 export interface SwarmRun {
   description: RunDescription
   /** Text of tokenizer.json; null: the run's trainer gave none. */
@@ -80,6 +93,10 @@ export interface SwarmRun {
   /** SHA-256 of the secrets, of peers that left too: nobody shall return under another's name. */
   readonly secrets: Map<PeerId, ContentHash>
   feed: RunFeed | undefined
+  /** Who holds which layers and serves whom; undefined for a model that tabs cannot compute. */
+  readonly layers: RunLayers | undefined
+  /** When it was opened here, in milliseconds. */
+  readonly openedAt: number
 }
 
 export interface DirectoryOptions {
@@ -87,6 +104,8 @@ export interface DirectoryOptions {
   readonly originBytesPerRun: number
   /** A run whose trainer has been away for so long is forgotten, in milliseconds. */
   readonly forgetRunsAfterMs: number
+  /** Names the first pipeline. Another one after every start: tabs may remember names from before. */
+  readonly firstPipeline: number
 }
 
 export interface SwarmDirectory {
@@ -94,10 +113,12 @@ export interface SwarmDirectory {
   readonly connections: Map<ConnectionId, DirectoryConnection>
   /** In the order in which they were first opened. */
   readonly runs: Map<RunId, SwarmRun>
+  /** The last wish to be woken, in milliseconds. */
+  wakeAt: number | undefined
 }
 
 export function createSwarmDirectory(options: DirectoryOptions): SwarmDirectory {
-  return { options, connections: new Map(), runs: new Map() }
+  return { options, connections: new Map(), runs: new Map(), wakeAt: undefined }
 }
 
 export function newestRun(directory: SwarmDirectory): RunId | undefined {

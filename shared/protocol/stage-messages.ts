@@ -63,7 +63,15 @@ export const sequencesGenerated = v.strictObject({
 })
 export type SequencesGenerated = v.InferOutput<typeof sequencesGenerated>
 
+/** Of a stage frame, as it goes over a link. */
+const fragment = v.pipe(v.union([v.instance(Uint8Array), v.instance(ArrayBuffer)]), v.check(({ byteLength }) => byteLength <= LIMITS.pieceBytes, 'a fragment of a stage frame'))
+/** For the next stage, where the path to it is `relay`. */
+export const stageFragmentSent = v.strictObject({ pipeline: pipelineId, fragment })
+
 /** Told, server → page. */
+
+/** From the stage before. */
+export const stageFragmentReceived = v.strictObject({ fragment })
 
 /** Hold these layers; null: nothing for now, because nothing that is needed fits. */
 export const sliceAssigned = v.strictObject({ layers: v.nullable(layerRange) })
@@ -113,7 +121,7 @@ export type SequenceRequested = v.InferOutput<typeof sequenceRequested>
 export const sequencesRequested = v.strictObject({ pipeline: pipelineId, requests: v.pipe(v.array(sequenceRequested), v.minLength(1), v.maxLength(LIMITS.rowsPerMicroBatch)) })
 export const sequencesGivenUp = v.strictObject({ pipeline: pipelineId, keys: v.pipe(v.array(sequenceKey), v.minLength(1), v.maxLength(LIMITS.rowsPerMicroBatch)) })
 
-/** Of the tells, to be merged with those of `volunteer-messages.ts`. */
+/** Part of the tells in `volunteer-messages.ts`. */
 export const STAGE_TELLS = {
   slice_ready: sliceReady,
   version_dropped: versionDropped,
@@ -121,7 +129,8 @@ export const STAGE_TELLS = {
   heartbeat,
   place_taken: placeTaken,
   pipeline_broken: pipelineBroken,
-  sequences_generated: sequencesGenerated
+  sequences_generated: sequencesGenerated,
+  stage_fragment: stageFragmentSent
 } as const
 export const STAGE_HEARS = {
   slice_assigned: sliceAssigned,
@@ -129,5 +138,6 @@ export const STAGE_HEARS = {
   place_revoked: placeRevoked,
   pipeline_open: pipelineOpen,
   sequences_requested: sequencesRequested,
-  sequences_given_up: sequencesGivenUp
+  sequences_given_up: sequencesGivenUp,
+  stage_fragment: stageFragmentReceived
 } as const

@@ -13,6 +13,7 @@ import { rolloutSubmission, verdict } from './rollout.ts'
 import { runDescription } from './run-description.ts'
 import { runFeed } from './run-feed.ts'
 import { v } from './schema.ts'
+import { layerRange, memoryOffer, STAGE_HEARS, STAGE_TELLS } from './stage-messages.ts'
 
 /** Opaque to the server: simple-peer's offer, answer or candidate as JSON text. */
 const signalData = v.pipe(v.string(), v.maxLength(LIMITS.signalBytes))
@@ -38,7 +39,11 @@ export const joinRequest = v.strictObject({
   run: v.optional(runId),
   peer: peerId,
   /** Keeps others from taking over `peer` when it reconnects; never shown to anybody. */
-  secret: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))
+  secret: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  /** Absent: it takes no layers. */
+  memory: v.optional(memoryOffer),
+  /** The layers that it still has loaded, after a server or its connection came back. */
+  held: v.optional(layerRange)
 })
 export type JoinRequest = v.InferOutput<typeof joinRequest>
 export const joinAnswer = v.variant('kind', [welcome, refusal])
@@ -71,7 +76,7 @@ export const introduction = v.strictObject({ peer: peerId, initiator: v.boolean(
 export type Introduction = v.InferOutput<typeof introduction>
 
 export const VOLUNTEER_ASKS = { join: joinRequest, rollouts_submitted: rolloutSubmission } as const
-export const VOLUNTEER_TELLS = { version_held: versionHeld, work_wanted: workWanted, signal: signalSent, peer_status: peerStatus, link_lost: linkLost, leave: v.strictObject({}) } as const
+export const VOLUNTEER_TELLS = { version_held: versionHeld, work_wanted: workWanted, signal: signalSent, peer_status: peerStatus, link_lost: linkLost, leave: v.strictObject({}), ...STAGE_TELLS } as const
 export const VOLUNTEER_HEARS = {
   /** To every page, once connected and whenever a run opens: what it would cost to help is shown before anybody joins. */
   run_described: runDescription,
@@ -80,6 +85,7 @@ export const VOLUNTEER_HEARS = {
   introduction,
   peer_gone: v.strictObject({ peer: peerId }),
   signal: signalReceived,
+  ...STAGE_HEARS,
   run_feed: runFeed,
   /** To pages that watch. */
   layer_coverage: layerCoverage,

@@ -1,4 +1,5 @@
 /** The pipelines of the plan: places are told, taken and revoked. A pipeline that breaks is replaced by another with another name. */
+import type { PipelineId } from '../pipeline/stage-work.ts'
 import type { PeerId, PolicyVersion } from '../protocol/identifiers.ts'
 import type { LayerCoverage } from '../protocol/layer-coverage.ts'
 import { LIMITS } from '../protocol/limits.ts'
@@ -18,6 +19,13 @@ export interface BreakCause {
 
 export function pipelineOf(state: ServingState, peer: PeerId): ServingPipeline | undefined {
   return [...state.pipelines.values()].find(({ stages }) => stages.some(stage => stage.peer === peer))
+}
+
+/** @returns the next stage, if what goes to it has to be relayed */
+export function relayedNeighbour({ pipelines }: ServingState, from: PeerId, id: PipelineId): PeerId | undefined {
+  const { stages = [], relayed = [] } = pipelines.get(id) ?? {}
+  const stage = stages.findIndex(({ peer }) => peer === from)
+  return relayed.includes(stage) ? stages[(stage + 1) % stages.length]!.peer : undefined
 }
 
 export function isOpen(pipeline: ServingPipeline): boolean {

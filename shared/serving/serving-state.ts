@@ -19,8 +19,9 @@ export type PersonsRequest = Omit<SequenceRequested, 'drawn'>
 
 /** Messages of tabs that are passed on as they are. */
 export type StageTold = {
-  [Event in Exclude<keyof typeof STAGE_TELLS, 'version_dropped'>]: { readonly kind: Event; readonly peer: PeerId; readonly message: v.InferOutput<(typeof STAGE_TELLS)[Event]> }
-}[Exclude<keyof typeof STAGE_TELLS, 'version_dropped'>]
+  [Event in StageEvent]: { readonly kind: Event; readonly peer: PeerId; readonly message: v.InferOutput<(typeof STAGE_TELLS)[Event]> }
+}[StageEvent]
+type StageEvent = Exclude<keyof typeof STAGE_TELLS, 'version_dropped' | 'stage_fragment'>
 
 export type ServingInput =
   /** `held`: what it still has loaded from before, if anything. */

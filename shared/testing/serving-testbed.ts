@@ -308,6 +308,8 @@ export class ServingTestbed {
         return
       case 'sequences_given_up':
         for (const key of effect.payload.keys) tab.sequences.delete(key)
+        return
+      case 'stage_fragment':
     }
   }
 

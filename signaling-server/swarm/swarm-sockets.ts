@@ -12,9 +12,11 @@ import { refuse, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
 import { TRAINER_ANSWERS, TRAINER_ASKS, TRAINER_TELLS, type PeerSubmits } from '#shared/protocol/trainer-messages.ts'
 import { VOLUNTEER_ASKS, VOLUNTEER_TELLS, type SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
+import type { ServingPort } from '../serving-port.ts'
 import type { ChunkOrigin } from '../http/chunk-origin.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { tokensMatch } from '../trainer-token.ts'
+import { DirectoryServing } from './directory-serving.ts'
 import { fullBucket, takeToken, type Rate } from './token-bucket.ts'
 
 export interface SwarmSocketOptions extends DirectoryOptions {
@@ -29,7 +31,9 @@ export interface SwarmSocketOptions extends DirectoryOptions {
 const FLOOD = 500
 const CONNECTIONS = LIMITS.peersPerRun + 1000
 /** Events whose payload may be large; all others are small. */
-const LARGE_EVENTS = new Set(['run_opened', 'rollouts_submitted', 'policy_published', 'lease_granted', 'run_feed'])
+const LARGE_EVENTS = new Set(['run_opened', 'rollouts_submitted', 'policy_published', 'lease_granted', 'run_feed', 'sequences_generated', 'stage_fragment'])
+/** As many as a pipeline makes; from others the directory takes none. */
+const UNCOUNTED_EVENTS = new Set(['sequences_generated', 'stage_fragment'])
 const SMALL_EVENT_BYTES = 2 * LIMITS.signalBytes
 const MESSAGES = {
   observer: {},
@@ -40,6 +44,8 @@ const MESSAGES = {
 type Acknowledge = (answer: unknown) => void
 
 export interface SwarmSockets {
+  /** What tabs generate for people. */
+  readonly serving: ServingPort
   connectionsByRole(): ReadonlyMap<string, number>
   /** Says bye to everybody and closes every socket and the HTTP server below. */
   close(): Promise<void>
@@ -86,7 +92,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     socket.onAny((event: string, ...parameters: unknown[]) => {
       const last = parameters.at(-1)
       const acknowledge = typeof last === 'function' ? (last as Acknowledge) : undefined
-      if (handshake.role !== 'trainer' && !takeToken(bucket, options.messageRate, Date.now())) {
+      if (handshake.role !== 'trainer' && !UNCOUNTED_EVENTS.has(event) && !takeToken(bucket, options.messageRate, Date.now())) {
         refuseSender(socket, acknowledge, refuse('too_many_requests', event))
         if (++refusedInExcess > FLOOD) socket.disconnect(true)
         return
@@ -102,9 +108,19 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
 
   let timer: NodeJS.Timeout | undefined
 
+  const inputs: { readonly input: DirectoryInput; readonly sender: Socket | undefined; readonly acknowledge: Acknowledge | undefined }[] = []
+
+  /** What an effect leads to waits until all effects before it are carried out. */
   const decide = (input: DirectoryInput, sender?: Socket, acknowledge?: Acknowledge): void => {
-    for (const effect of stepSwarmDirectory(directory, input, { now: performance.now() })) carryOut(effect, sender, acknowledge)
+    inputs.push({ input, sender, acknowledge })
+    if (inputs.length > 1) return
+    for (let next = inputs[0]; next !== undefined; next = inputs[0]) {
+      for (const effect of stepSwarmDirectory(directory, next.input, { now: performance.now() })) carryOut(effect, next.sender, next.acknowledge)
+      inputs.shift()
+    }
   }
+
+  const serving = new DirectoryServing(directory, input => decide(input))
 
   const carryOut = (effect: DirectoryEffect, sender: Socket | undefined, acknowledge: Acknowledge | undefined): void => {
     switch (effect.kind) {
@@ -138,6 +154,10 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
       case 'forget_chunks':
         log.info({ event: 'run_forgotten', run: effect.run })
         origin.forget(effect.run)
+        serving.forget(effect.run)
+        return
+      case 'sequence_event':
+        serving.hear(effect.run, effect.key, effect.event)
         return
       case 'wake_at':
         clearTimeout(timer)
@@ -173,6 +193,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
   }
 
   return {
+    serving,
     connectionsByRole: () => {
       const roles = new Map<string, number>()
       for (const { role } of directory.connections.values()) roles.set(role, (roles.get(role) ?? 0) + 1)
@@ -180,6 +201,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     },
     close: async () => {
       io.emit('bye', {})
+      serving.close()
       await io.close()
       // The sockets that have just been closed were trainers', too.
       clearTimeout(timer)

@@ -2,6 +2,7 @@ import { io, type Socket } from 'socket.io-client'
 import type { Handshake } from '#shared/protocol/handshake.ts'
 import { refusal, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed, v } from '#shared/protocol/schema.ts'
+import type { STAGE_HEARS } from '#shared/protocol/stage-messages.ts'
 import { joinAnswer, submissionAnswer, VOLUNTEER_ASKS, VOLUNTEER_HEARS, VOLUNTEER_TELLS } from '#shared/protocol/volunteer-messages.ts'
 import type { Connection } from './session-store.ts'
 
@@ -19,13 +20,13 @@ const RECONNECTION_DELAY_MAX_MS = 10_000
 const REFUSED_DELAY_MS = 5000
 
 type Hearer<Event extends keyof Heard> = (message: v.InferOutput<Heard[Event]>) => void
-/** Of no use to a page that works. */
-type ForWatchers = 'layer_coverage'
+/** Not for every page: coverage is for those that watch, what stages hear for those that hold layers. */
+type ForSome = 'layer_coverage' | keyof typeof STAGE_HEARS
 
 export type ServerListener = {
   /** Said again after every attempt that failed. */
   readonly connection: (connection: Exclude<Connection, 'connecting'>) => void
-} & { readonly [Event in Exclude<keyof Heard, ForWatchers>]: Hearer<Event> } & { readonly [Event in ForWatchers]?: Hearer<Event> }
+} & { readonly [Event in Exclude<keyof Heard, ForSome>]: Hearer<Event> } & { readonly [Event in ForSome]?: Hearer<Event> }
 
 /** The socket to the signaling server. Every message is checked against its schema, in both directions; it reconnects by itself. */
 export class ServerConnection {
