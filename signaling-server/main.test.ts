@@ -9,8 +9,8 @@ afterEach(() => {
   for (const child of started.splice(0)) if (child.exitCode === null) child.kill('SIGKILL')
 })
 
-function run(flags: readonly string[], token: string | undefined = TOKEN) {
-  const { MURMURATION_TRAINER_TOKEN: _, ...env } = process.env
+function run(flags: readonly string[], token: string | undefined = TOKEN, apiKeys = '') {
+  const { MURMURATION_TRAINER_TOKEN: _, ...env } = { ...process.env, MURMURATION_API_KEYS: apiKeys }
   const child = spawn(process.execPath, ['--import', 'tsx', 'signaling-server/main.ts', ...flags], { env: { ...env, ...(token !== '' && { MURMURATION_TRAINER_TOKEN: token }) } })
   started.push(child)
   const output = { stdout: '', stderr: '' }
@@ -49,4 +49,19 @@ test.each<[string, string[], string, RegExp]>([
   expect(await exit).toBe(2)
   expect(output.stderr).toMatch(line)
   expect(output.stdout).toBe('')
+})
+
+test('keys of the API are read from the environment, and none may be short', async () => {
+  const { child, output, exit } = run(['--port', '0'], TOKEN, 'a-key-of-sixteen-or-more, another-key-of-sixteen')
+  await once(child.stdout, 'data')
+  const { url } = JSON.parse(output.stdout) as { url: string }
+  const asked = ['', 'Bearer a-key-of-sixteen-or-more', 'Bearer another-key-of-sixteen', 'Bearer a-key-of-sixteen-or-more, another-key-of-sixteen']
+  const answers = await Promise.all(asked.map(async authorization => (await fetch(`${url}/v1/models`, { headers: { authorization } })).status))
+  expect(answers).toEqual([401, 200, 200, 401])
+  child.kill('SIGTERM')
+  expect(await exit).toBe(0)
+
+  const short = run(['--port', '0'], TOKEN, 'a-key-of-sixteen-or-more,short')
+  expect(await short.exit).toBe(2)
+  expect(short.output.stderr).toBe('signaling-server: every key in MURMURATION_API_KEYS must have at least 16 characters\n')
 })
