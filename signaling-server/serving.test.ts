@@ -1,0 +1,119 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { manifestHash } from '#shared/dissemination/manifest.ts'
+import { toHuggingFaceConfig } from '#shared/model/config.ts'
+import type { PlaceAssigned, SequenceRequested, SequencesGenerated } from '#shared/protocol/stage-messages.ts'
+import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
+import { describedRun, peerName, publishedVersion, RUN, secretOf } from '#shared/testing/swarm-fixtures.ts'
+import { tinyConfig } from '#shared/testing/tiny-model.ts'
+import { startSignalingServer, type SignalingServer } from './server.ts'
+import { LoopbackClient, publish, TOKEN } from './testing/loopback.ts'
+
+/** The API, the directory and tabs that only say what tabs say, over real sockets. */
+
+const base = publishedVersion(0)
+const config = tinyConfig({ layers: 2, contextLength: 32 })
+const ROOM = 64 * 1024 * 1024
+
+let root: string
+let server: SignalingServer
+let clients: LoopbackClient[]
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'serving-'))
+  clients = []
+  server = await startSignalingServer({ port: 0, host: '127.0.0.1', page: join(root, 'dist'), models: join(root, 'models'), trainerToken: TOKEN })
+  const trainer = client({ role: 'trainer', token: TOKEN })
+  const description = describedRun({ model: toHuggingFaceConfig(config) })
+  expect(await trainer.ask('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })).toEqual({ kind: 'run_open' })
+  await publish(server.url, trainer, base)
+})
+
+afterEach(async () => {
+  for (const client of clients) client.socket.disconnect()
+  await server.close()
+  await rm(root, { recursive: true })
+})
+
+function client(auth: ConstructorParameters<typeof LoopbackClient>[1]): LoopbackClient {
+  const created = new LoopbackClient(server.url, auth)
+  clients.push(created)
+  return created
+}
+
+async function joined(index: number, memoryBytes: number): Promise<LoopbackClient> {
+  const tab = client({ role: 'volunteer' })
+  await tab.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(index), secret: secretOf(peerName(index)), memory: { memoryBytes, largestTensorBytes: memoryBytes } })
+  return tab
+}
+
+/** A tab with the whole model, as a pipeline that is open. */
+async function openTab(): Promise<{ readonly tab: LoopbackClient; readonly pipeline: number }> {
+  const tab = await joined(1, ROOM)
+  const { layers } = await tab.hear<{ layers: object }>('slice_assigned')
+  tab.tell('version_held', { run: RUN, version: 0, manifestHash: manifestHash(base.manifest) })
+  tab.tell('slice_ready', { layers, engine: 'wasm', rows: 8 })
+  const { pipeline } = await tab.hear<PlaceAssigned>('place_assigned')
+  tab.tell('place_taken', { pipeline })
+  await tab.hear('pipeline_open')
+  return { tab, pipeline }
+}
+
+function complete(body: object, signal?: AbortSignal): Promise<Response> {
+  return fetch(`${server.url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: RUN, prompt: [1, 5], max_tokens: 3, return_token_ids: true, ...body }),
+    ...(signal !== undefined && { signal })
+  })
+}
+
+test('what a tab generates is the answer of the API', async () => {
+  const { tab, pipeline } = await openTab()
+  const answer = complete({})
+  const { requests } = await tab.hear<{ requests: SequenceRequested[] }>('sequences_requested')
+  expect(requests).toMatchObject([{ prompt: [1, 5], maxTokens: 3, version: 0, drawn: { tokens: [] } }])
+  const { key } = requests[0]!
+  const say = (tokens: number[], finish: 'stop' | 'length' | null): void => tab.tell('sequences_generated', { pipeline, sequences: [{ key, tokens, logProbs: tokens.map(() => -1), finish }] } satisfies SequencesGenerated)
+  say([7, 8], null)
+  say([9], 'length')
+  const response = await answer
+  expect(response.status).toBe(200)
+  expect(await response.json()).toMatchObject({ choices: [{ token_ids: [7, 8, 9], finish_reason: 'length' }] })
+})
+
+test('a client that goes away frees its row: the tab is told to give the sequence up', async () => {
+  const { tab, pipeline } = await openTab()
+  const leaving = new AbortController()
+  const answer = complete({ stream: true }, leaving.signal).catch((error: unknown) => error)
+  const { requests } = await tab.hear<{ requests: SequenceRequested[] }>('sequences_requested')
+  leaving.abort()
+  await answer
+  expect(await tab.hear('sequences_given_up')).toEqual({ pipeline, keys: requests.map(({ key }) => key) })
+})
+
+test('a server that closes ends what is being answered with a reason', async () => {
+  const { tab } = await openTab()
+  const answer = complete({})
+  await tab.hear('sequences_requested')
+  const closed = server.close()
+  expect((await answer).status).toBe(503)
+  await closed
+})
+
+test('fragments of neighbours that cannot be linked pass through as bytes', async () => {
+  const half = 600 * 1024
+  const [one, two] = [await joined(1, half), await joined(2, half)]
+  const tabs = new Map([[peerName(1), one], [peerName(2), two]])
+  for (const tab of tabs.values()) tab.tell('slice_ready', { layers: (await tab.hear<{ layers: object }>('slice_assigned')).layers, engine: 'wasm', rows: 8 })
+  await one.hear('place_assigned')
+  await two.hear('place_assigned')
+  one.tell('link_lost', { peer: peerName(2) })
+  const place = await one.hear<PlaceAssigned>('place_assigned')
+  expect(place.next).toEqual({ peer: peerName(2), path: 'relay' })
+  one.tell('stage_fragment', { pipeline: place.pipeline, fragment: Uint8Array.of(1, 2, 3) })
+  const { fragment } = await two.hear<{ fragment: Uint8Array }>('stage_fragment')
+  expect([...fragment]).toEqual([1, 2, 3])
+})
