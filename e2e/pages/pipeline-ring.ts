@@ -51,7 +51,7 @@ export class RingTab {
     const events = {
       finished: () => undefined,
       ended: () => undefined,
-      generated: (all: Generated[]) => all.forEach(event => listener.generated(event)),
+      generated: (_: PipelineId, all: Generated[]) => all.forEach(event => listener.generated(event)),
       broken: (_: PipelineId, reason: string) => listener.broken(this.name, reason),
       beat: (_: unknown, steps: StepMeasured[]) => steps.forEach(step => listener.measured?.(this.name, step)),
       crashed: (reason: string) => listener.broken(this.name, `crashed: ${reason}`)

@@ -2,6 +2,7 @@
 import type { Lease } from '../protocol/lease.ts'
 import type { RefusalCode } from '../protocol/refusal.ts'
 import type { Rollout, RolloutSubmission, Verdict } from '../protocol/rollout.ts'
+import type { LayerRange } from '../scheduling/layer-range.ts'
 import { createLeaseQueue, type Batch, type LeaseQueue } from './lease-queue.ts'
 
 export interface AnnouncedVersion {
@@ -40,6 +41,13 @@ export type WorkInput =
   | { readonly kind: 'engine_ready'; readonly rows: number }
   | { readonly kind: 'self_test_failed' }
   | { readonly kind: 'engine_crashed' }
+  /** null: nothing for now. */
+  | { readonly kind: 'slice_assigned'; readonly layers: LayerRange | null }
+  /** The tab's place in a pipeline, instead of the one that it had. */
+  | { readonly kind: 'place_assigned'; readonly stage: number; readonly microBatches: number }
+  /** Every stage of the pipeline whose first one this is holds these versions. */
+  | { readonly kind: 'pipeline_open'; readonly versions: readonly number[] }
+  | { readonly kind: 'place_lost' }
   | { readonly kind: 'lease_granted'; readonly lease: Lease }
   | { readonly kind: 'rollouts_finished'; readonly batch: number; readonly rollouts: readonly FinishedRollout[] }
   /** All rollouts of the batch were reported. */
@@ -67,7 +75,9 @@ export type VolunteerEffect =
   /** Stand still after the current step; go on; drop all batches. */
   | { readonly kind: 'hold_engine' | 'release_engine' | 'abandon_batches' | 'unload_engine' }
   | { readonly kind: 'submit'; readonly id: number; readonly submission: RolloutSubmission }
-  | ({ readonly kind: 'tell_held' } & AnnouncedVersion)
+  | ({ readonly kind: 'tell_held' | 'tell_dropped' } & AnnouncedVersion)
+  /** The engine has loaded and tested these layers. */
+  | { readonly kind: 'tell_ready'; readonly layers: LayerRange }
   | { readonly kind: 'want_work'; readonly version: number; readonly rollouts: number }
   | { readonly kind: 'wake_at'; readonly time: number }
 
@@ -99,6 +109,9 @@ export interface VolunteerState {
   /** Announced versions whose chunks are here, least recently used first. */
   ready: number[]
   fetching: number | null
+  /** What the tab shall hold; undefined before it was told, null for nothing. */
+  layers: LayerRange | null | undefined
+  place: PlaceInPipeline | null
   engine: 'none' | 'loading' | 'ready'
   rows: number
   /** Since the last batch that went well. */
@@ -123,6 +136,13 @@ export interface VolunteerState {
   wakeAt: number | null
 }
 
+export interface PlaceInPipeline {
+  readonly stage: number
+  readonly microBatches: number
+  /** Versions that all stages hold; empty before the pipeline is open, and at all stages but the first. */
+  versions: readonly number[]
+}
+
 export function createVolunteer(): VolunteerState {
   return {
     stopped: 'not_started',
@@ -137,6 +157,8 @@ export function createVolunteer(): VolunteerState {
     caughtUp: false,
     ready: [],
     fetching: null,
+    layers: undefined,
+    place: null,
     engine: 'none',
     rows: 0,
     crashes: 0,

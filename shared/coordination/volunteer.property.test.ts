@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { runs } from '../testing/property-runs.ts'
-import { announced, leaseOf, rolloutsOf, ROWS, RUN, Tab } from '../testing/volunteer-testbed.ts'
+import { announced, leaseOf, rolloutsOf, ROWS, RUN, Tab, WHOLE } from '../testing/volunteer-testbed.ts'
 import type { Batch } from './lease-queue.ts'
 import type { VolunteerEffect, VolunteerInput } from './volunteer-state.ts'
 
@@ -16,6 +16,10 @@ const anyInput: fc.Arbitrary<VolunteerInput | { readonly kind: 'finish_some'; re
   { weight: 4, arbitrary: fc.double({ min: 0, max: 1, noNaN: true }).map(share => ({ kind: 'finish_some', share }) as const) },
   { weight: 4, arbitrary: fc.constant({ kind: 'fetch_done' } as const) },
   { weight: 4, arbitrary: fc.constant({ kind: 'engine_loads' } as const) },
+  { weight: 3, arbitrary: fc.constantFrom(WHOLE, WHOLE, WHOLE, { start: 0, end: 1 }, null).map(layers => ({ kind: 'slice_assigned', layers }) as const) },
+  { weight: 3, arbitrary: fc.constantFrom(0, 0, 0, 1).map(stage => ({ kind: 'place_assigned', stage, microBatches: 1 }) as const) },
+  { weight: 4, arbitrary: fc.uniqueArray(version, { minLength: 2, maxLength: 5 }).map(versions => ({ kind: 'pipeline_open', versions }) as const) },
+  fc.constant({ kind: 'place_lost' } as const),
   fc.integer({ min: 1, max: 40_000 }).map(by => ({ kind: 'later', by }) as const),
   fc.tuple(fc.nat(20), fc.constantFrom('no_trainer', 'not_joined', 'malformed')).map(([submission, code]) => ({ kind: 'submission_refused', submission, code }) as VolunteerInput),
   fc.nat(20).map(submission => ({ kind: 'verdicts', submission, verdicts: [] }) as VolunteerInput)
@@ -47,13 +51,14 @@ test('whatever happens: one version at a time, never more rows than the engine h
           if (effect.kind === 'forget_version') running = running.filter(batch => batch.version !== effect.version)
           if (effect.kind === 'forget_version' && effect.manifestHash === inUse) inUse = undefined
           if (effect.kind === 'generate') {
+            must(tab.state.place?.stage === 0 && tab.state.place.versions.includes(effect.batch.version), 'a batch is generated where every stage holds its version')
             must(effect.batch.manifestHash === inUse, 'a batch is generated with its version')
             must(effect.batch.manifestHash === tab.state.announced.get(effect.batch.version), 'a batch is of an announced version')
             running.push(effect.batch)
             const live = running.flatMap(rolloutsOf).filter(({ lease, rollout }) => !done.has(`${lease}/${rollout.id}`))
             must(live.length <= ROWS, 'no more samples than rows')
           }
-          if (effect.kind === 'want_work') must(effect.rollouts === 0 || tab.state.ready.includes(effect.version), 'work is wanted for a version that is here')
+          if (effect.kind === 'want_work') must(effect.rollouts === 0 || (tab.state.ready.includes(effect.version) && tab.state.place?.versions.includes(effect.version) === true), 'work is wanted for a version that is here and at every stage')
         }
       }
       for (const input of inputs) {

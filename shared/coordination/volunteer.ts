@@ -1,11 +1,12 @@
 /**
- * The volunteering tab as a machine: joining → fetching → testing → waiting ⇄ generating, paused and stopped.
+ * The volunteering tab as a machine: joining → fetching → testing → waiting ⇄ generating (or computing layers for other tabs), paused and stopped.
  * It decides; the page's session carries out the effects and reports what came of them.
  */
 import type { PeerState } from '../protocol/peer-status.ts'
 import type { RefusalCode } from '../protocol/refusal.ts'
 import type { RolloutSubmission } from '../protocol/rollout.ts'
-import { addLease, dropExpired, putBack, queuedRollouts, queuedVersions, sampleCount, sampleKey, sampleKeys, takeBatch, type Batch } from './lease-queue.ts'
+import { addLease, dropExpired, queuedRollouts, queuedVersions, sampleKey, takeBatch } from './lease-queue.ts'
+import { assignSlice, forgetBatch, freeRows, inProgress, rowsAtOnce, takeBack, versionsToGenerate } from './volunteer-engine.ts'
 import { createVolunteer, type AnnouncedVersion, type FinishedRollout, type LifecycleInput, type StopReason, type VolunteerEffect, type VolunteerInput, type VolunteerState, type WorkInput } from './volunteer-state.ts'
 
 /** Milliseconds between two attempts at what was refused for the moment, lost, or not granted. */
@@ -29,15 +30,19 @@ export function stepVolunteer(state: VolunteerState, input: VolunteerInput, { no
 }
 
 /** What people are shown. The reason is null where the state speaks for itself. */
-export function describeVolunteer(state: VolunteerState): { state: PeerState; reason: StopReason | 'user_paused' | 'offline' | 'no_run' | 'no_work' | null } {
+export function describeVolunteer(state: VolunteerState): { state: PeerState; reason: StopReason | 'user_paused' | 'offline' | 'no_run' | 'no_work' | 'no_layers' | 'no_place' | null } {
   if (state.stopped !== null) return { state: 'stopped', reason: state.stopped }
   if (state.paused) return { state: 'paused', reason: 'user_paused' }
   if (state.running.length > 0) return { state: 'generating', reason: null }
   const hindrance = state.online ? null : 'offline'
   if (state.run === null) return { state: 'joining', reason: hindrance ?? (state.runMissing ? 'no_run' : null) }
+  if (state.layers === undefined) return { state: 'joining', reason: hindrance }
+  if (state.layers === null) return { state: 'waiting', reason: hindrance ?? 'no_layers' }
   if (state.engine === 'loading') return { state: 'testing', reason: null }
   if (state.engine === 'none' || !state.caughtUp) return { state: 'fetching', reason: hindrance }
-  return { state: 'waiting', reason: hindrance ?? (state.runMissing ? 'no_run' : 'no_work') }
+  if (state.place !== null && state.place.stage > 0) return { state: 'computing', reason: null }
+  const without = state.runMissing ? 'no_run' : versionsToGenerate(state).length === 0 ? 'no_place' : 'no_work'
+  return { state: 'waiting', reason: hindrance ?? without }
 }
 
 function apply(state: VolunteerState, input: VolunteerInput, now: number, emit: Emit): void {
@@ -75,7 +80,7 @@ function applyLifecycle(state: VolunteerState, { kind }: LifecycleInput, emit: E
 function applyWork(state: VolunteerState, input: WorkInput, now: number, emit: Emit): void {
   switch (input.kind) {
     case 'pause':
-      if (!state.paused && state.running.length > 0) emit({ kind: 'hold_engine' })
+      if (!state.paused && state.engine === 'ready') emit({ kind: 'hold_engine' })
       state.paused = true
       return
     case 'resume':
@@ -109,6 +114,18 @@ function applyWork(state: VolunteerState, input: WorkInput, now: number, emit: E
     case 'engine_ready':
       state.engine = 'ready'
       state.rows = input.rows
+      if (state.paused) emit({ kind: 'hold_engine' })
+      return tellReady(state, emit)
+    case 'slice_assigned':
+      return assignSlice(state, input.layers, emit)
+    case 'place_assigned':
+      state.place = { stage: input.stage, microBatches: input.microBatches, versions: [] }
+      return
+    case 'pipeline_open':
+      if (state.place !== null) state.place.versions = input.versions
+      return
+    case 'place_lost':
+      state.place = null
       return
     case 'self_test_failed':
       return stop(state, 'self_test_failed', emit)
@@ -143,17 +160,17 @@ function applyWork(state: VolunteerState, input: WorkInput, now: number, emit: E
 /** Everything that follows from the state alone, whatever input led to it. */
 function advance(state: VolunteerState, now: number, emit: Emit): void {
   dropExpired(state.queue, now)
-  if (state.run !== null) {
+  if (state.run !== null && state.layers) {
     fetchNext(state, emit)
     if (state.engine === 'none' && state.ready.includes(state.run.base.version)) {
       state.engine = 'loading'
       emit({ kind: 'load_engine', ...state.run.base })
     }
     state.caughtUp ||= state.ready.includes(state.newest)
-    if (state.engine === 'ready' && state.caughtUp) {
-      if (!state.paused) generateNext(state, emit)
-      askForWork(state, now, emit)
-    }
+    if (state.engine === 'ready' && state.caughtUp && !state.paused) generateNext(state, emit)
+  }
+  if (state.run !== null) {
+    askForWork(state, now, emit)
     forgetOld(state, emit)
     sendOutbox(state, emit)
   }
@@ -172,9 +189,10 @@ function fetchNext(state: VolunteerState, emit: Emit): void {
 /** Fills the engine's free rows. Work of another version waits until all of the running one is done. */
 function generateNext(state: VolunteerState, emit: Emit): void {
   const [running] = state.running
-  const free = state.rows - inProgress(state)
-  if (running !== undefined && free < state.rows * REFILL_FRACTION) return
-  const isReady = (version: number, hash: string): boolean => state.ready.includes(version) && state.announced.get(version) === hash
+  const free = freeRows(state)
+  if (running !== undefined && free < rowsAtOnce(state) * REFILL_FRACTION) return
+  const versions = versionsToGenerate(state)
+  const isReady = (version: number, hash: string): boolean => versions.includes(version) && state.announced.get(version) === hash
   const next = state.queue.leases.find(lease => isReady(lease.version, lease.manifestHash))
   if (next === undefined || (running !== undefined && running.manifestHash !== next.manifestHash)) return
   const batch = takeBatch(state.queue, next, ++state.batches, free)
@@ -185,17 +203,15 @@ function generateNext(state: VolunteerState, emit: Emit): void {
   emit({ kind: 'generate', batch })
 }
 
-/** Rollouts that the engine has and has not finished. */
-function inProgress({ running, finished }: VolunteerState): number {
-  return running.reduce((total, { prompts }) => total + sampleCount(prompts), 0) - finished.size
-}
-
 function askForWork(state: VolunteerState, now: number, emit: Emit): void {
   if (!state.joined) return
   const onHand = queuedRollouts(state.queue) + inProgress(state)
-  const low = onHand <= (BATCHES_ON_HAND - 1) * state.rows
-  const version = state.ready.includes(state.newest) ? state.newest : Math.max(...state.ready)
-  const rollouts = state.paused ? 0 : low ? Math.max(state.wish.rollouts, BATCHES_ON_HAND * state.rows - onHand) : state.wish.rollouts
+  const rows = rowsAtOnce(state)
+  const low = onHand <= (BATCHES_ON_HAND - 1) * rows
+  const versions = versionsToGenerate(state)
+  const version = versions.includes(state.newest) ? state.newest : Math.max(0, ...versions)
+  const idle = state.paused || state.engine !== 'ready' || !state.caughtUp || versions.length === 0
+  const rollouts = idle ? 0 : low ? Math.max(state.wish.rollouts, BATCHES_ON_HAND * rows - onHand) : state.wish.rollouts
   if (rollouts === state.wish.rollouts && (rollouts === 0 || version === state.wish.version)) return
   state.wish = { version, rollouts }
   state.retellAt = rollouts > 0 ? now + RETRY_MS : null
@@ -252,6 +268,10 @@ function welcome(state: VolunteerState, run: string, base: AnnouncedVersion, new
   for (const version of state.ready) tellHeld(state, version, emit)
 }
 
+function tellReady({ layers }: VolunteerState, emit: Emit): void {
+  if (layers) emit({ kind: 'tell_ready', layers })
+}
+
 /** The server leads another run now, or another base model under the same name: nothing of the old one is of use. */
 function forgetRun(state: VolunteerState, emit: Emit): void {
   if (state.engine !== 'none') emit({ kind: 'unload_engine' })
@@ -278,6 +298,7 @@ function dropVersion(state: VolunteerState, version: number, emit: Emit): void {
   for (const batch of state.running.filter(running => running.version === version)) forgetBatch(state, batch)
   if (state.inUse === manifestHash) state.inUse = null
   if (state.fetching === version) state.fetching = null
+  if (state.joined && state.ready.includes(version)) emit({ kind: 'tell_dropped', version, manifestHash })
   state.ready = state.ready.filter(ready => ready !== version)
   emit({ kind: 'forget_version', version, manifestHash })
 }
@@ -308,11 +329,6 @@ function endBatch(state: VolunteerState, id: number): void {
   state.crashes = 0
 }
 
-function forgetBatch(state: VolunteerState, batch: Batch): void {
-  state.running = state.running.filter(running => running !== batch)
-  for (const key of sampleKeys(batch)) state.finished.delete(key)
-}
-
 function submissionRefused(state: VolunteerState, id: number, code: RefusalCode, now: number, emit: Emit): void {
   if (code === 'not_joined') rejoin(state, emit)
   if (code === 'not_joined' || code === 'no_trainer' || code === 'unknown_run' || code === 'too_many_requests') sendAgain(state, id, now)
@@ -340,24 +356,18 @@ function engineCrashed(state: VolunteerState, emit: Emit): void {
   if (state.crashes > 1) return stop(state, 'engine_failed', emit)
   takeBack(state)
   state.inUse = null
+  state.place = null
   state.engine = 'none'
 }
 
 function resume(state: VolunteerState, now: number, emit: Emit): void {
   state.paused = false
-  if (state.running.length === 0) return
+  if (state.engine !== 'ready') return
   if (state.running.some(({ expires }) => expires <= now)) {
     takeBack(state)
     emit({ kind: 'abandon_batches' })
   }
   emit({ kind: 'release_engine' })
-}
-
-/** What the engine had not finished is queued again. */
-function takeBack(state: VolunteerState): void {
-  for (const batch of state.running.toReversed()) putBack(state.queue, batch, state.finished)
-  state.running = []
-  state.finished.clear()
 }
 
 function wake(state: VolunteerState, now: number, emit: Emit): void {

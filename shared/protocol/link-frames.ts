@@ -12,7 +12,9 @@ export const linkMessage = v.variant('kind', [
   /** The supplier does not have the chunk and does not expect it. */
   v.strictObject({ kind: v.literal('chunk_unavailable'), hash: contentHash }),
   /** The receiver of a chunk that did not match its hash says so before it closes the exchange. */
-  v.strictObject({ kind: v.literal('chunk_refused'), hash: contentHash, code: v.picklist(['malformed', 'too_large', 'hash_mismatch']) })
+  v.strictObject({ kind: v.literal('chunk_refused'), hash: contentHash, code: v.picklist(['malformed', 'too_large', 'hash_mismatch']) }),
+  /** Answered at once with the same number: how long the way there and back takes. */
+  v.strictObject({ kind: v.picklist(['ping', 'pong']), id: count })
 ])
 export type LinkMessage = v.InferOutput<typeof linkMessage>
 

@@ -4,7 +4,7 @@ import { v } from './schema.ts'
 
 export const ENGINE_KINDS = ['webgpu', 'wasm'] as const
 
-export const PEER_STATES = ['joining', 'fetching', 'testing', 'waiting', 'generating', 'paused', 'stopped'] as const
+export const PEER_STATES = ['joining', 'fetching', 'testing', 'waiting', 'generating', 'computing', 'paused', 'stopped'] as const
 export type PeerState = (typeof PEER_STATES)[number]
 
 /** What a tab says about itself, at most once a second. Shown to people; nothing is decided by it but display. */

@@ -7,6 +7,7 @@ import type { Rollout } from '../protocol/rollout.ts'
 
 export const ROWS = 8
 export const RUN = 'run'
+export const WHOLE = { start: 0, end: 4 }
 
 export const announced = (version: number, content = 0): AnnouncedVersion => ({ version, manifestHash: `${version}${content}`.padStart(64, '0') })
 
@@ -61,10 +62,17 @@ export class Tab {
     tab.step({ kind: 'connected' })
     tab.step({ kind: 'start' })
     tab.step({ kind: 'welcome', run: RUN, base: announced(0), newest: announced(newest) })
+    tab.step({ kind: 'slice_assigned', layers: WHOLE })
     tab.step({ kind: 'version_ready', ...announced(0) })
     if (newest > 0) tab.step({ kind: 'version_ready', ...announced(newest) })
     tab.step({ kind: 'engine_ready', rows: ROWS })
+    tab.openPipeline()
     return tab
+  }
+
+  /** As the server does for a tab that has the whole model: of one stage. */
+  openPipeline(versions = [0, 1, 2, 3, 4]): VolunteerEffect[] {
+    return [...this.step({ kind: 'place_assigned', stage: 0, microBatches: 1 }), ...this.step({ kind: 'pipeline_open', versions })]
   }
 
   finish(batch: Batch): void {

@@ -1,12 +1,13 @@
 import { createChunkFetcher, stepChunkFetcher, type FetchEffect, type FetchInput } from '#shared/dissemination/chunk-fetcher.ts'
 import { createChunkSupplier, stepChunkSupplier, type SupplyEffect, type SupplyInput } from '#shared/dissemination/chunk-supplier.ts'
 import { chunksOf } from '#shared/dissemination/manifest.ts'
-import type { Manifest } from '#shared/protocol/manifest.ts'
+import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { LinkFrame } from './link-frame.ts'
 import { fetchFromOrigin } from './origin.ts'
 import { PeerLinks } from './peer-links.ts'
+import { RoundTrips } from './round-trips.ts'
 
 export interface ChunkExchangeOptions {
   readonly iceServers: Welcome['iceServers']
@@ -15,6 +16,13 @@ export interface ChunkExchangeOptions {
   readonly signal: (to: string, data: string) => void
   /** A link to this tab could not be made or was lost. */
   readonly linkLost: (peer: string) => void
+  /** A link that was up is not any more. */
+  readonly linkDown: (peer: string) => void
+  readonly linkUp: (peer: string) => void
+  /** A fragment of a stage frame, as it came. */
+  readonly stageFragment: (peer: string, fragment: Uint8Array<ArrayBuffer>) => void
+  /** Measured over the link. */
+  readonly roundTrip: (peer: string, ms: number) => void
   /** Bytes or links have changed. */
   readonly changed: () => void
   /** An exchange was closed because of what the peer sent. */
@@ -31,7 +39,7 @@ const GRACE_MS = 500
 const WANTS_IN_GRACE = 64
 
 interface Waiting {
-  readonly manifest: Manifest
+  readonly manifest: PartOfManifest
   readonly missing: Set<string>
   readonly resolve: () => void
 }
@@ -40,6 +48,7 @@ interface Waiting {
 export class ChunkExchange {
   readonly #options: ChunkExchangeOptions
   readonly #links: PeerLinks
+  readonly #roundTrips: RoundTrips
   readonly #fetcher = createChunkFetcher()
   readonly #supplier = createChunkSupplier()
   readonly #waiting = new Map<number, Waiting>()
@@ -54,19 +63,23 @@ export class ChunkExchange {
     this.#links = new PeerLinks(options.iceServers, {
       linkUp: peer => {
         this.#fetch({ kind: 'link_up', peer })
+        this.#roundTrips.linkUp(peer)
+        options.linkUp(peer)
         options.changed()
       },
       linkDown: peer => {
         this.#fetch({ kind: 'link_down', peer })
         this.#supply({ kind: 'link_down', peer })
+        this.#roundTrips.linkDown(peer)
+        options.linkDown(peer)
         options.changed()
       },
       linkLost: options.linkLost,
       frame: (peer, frame) => this.#takeFrame(peer, frame),
-      // Nobody sends any before a signaling server gives out places in pipelines.
-      stageFragment: peer => this.#links.close(peer),
+      stageFragment: options.stageFragment,
       signal: options.signal
     })
+    this.#roundTrips = new RoundTrips((peer, id) => this.#links.sendMessage(peer, { kind: 'ping', id }), options.roundTrip, () => performance.now())
   }
 
   get openLinks(): number {
@@ -90,6 +103,15 @@ export class ChunkExchange {
     this.#links.introduce(peer, initiator)
   }
 
+  isLinked(peer: string): boolean {
+    return this.#links.isUp(peer)
+  }
+
+  /** @returns false when there is no open link */
+  sendStageFragment(peer: string, fragment: Uint8Array<ArrayBuffer>): boolean {
+    return this.#links.sendStageFragment(peer, fragment)
+  }
+
   takeSignal(from: string, data: string): void {
     this.#links.signal(from, data)
   }
@@ -99,12 +121,12 @@ export class ChunkExchange {
   }
 
   /** Others may ask for these chunks before they are here, and before we have begun to fetch them. */
-  expect(manifest: Manifest): void {
+  expect(manifest: PartOfManifest): void {
     for (const { hash } of chunksOf(manifest)) this.#supply({ kind: 'chunk_expected', hash })
   }
 
   /** Resolves when every chunk of the version is stored; never, when it is given up before. */
-  async fetchVersion(manifest: Manifest, suppliers: readonly string[]): Promise<void> {
+  async fetchVersion(manifest: PartOfManifest, suppliers: readonly string[]): Promise<void> {
     this.expect(manifest)
     const chunks = chunksOf(manifest)
     const missing = new Set<string>()
@@ -128,7 +150,7 @@ export class ChunkExchange {
   }
 
   /** Neither fetched nor supplied any more. Chunks that other versions share with it must not be forgotten with it. */
-  forget(manifest: Manifest, shared: ReadonlySet<string>): void {
+  forget(manifest: PartOfManifest, shared: ReadonlySet<string>): void {
     this.#waiting.delete(manifest.version)
     const hashes = chunksOf(manifest).map(({ hash }) => hash).filter(hash => !shared.has(hash))
     this.#fetch({ kind: 'chunks_unwanted', hashes })
@@ -143,6 +165,7 @@ export class ChunkExchange {
     clearTimeout(this.#timer)
     this.#waiting.clear()
     this.#links.forgetAll()
+    this.#roundTrips.close()
   }
 
   #takeFrame(peer: string, frame: LinkFrame): void {
@@ -157,6 +180,10 @@ export class ChunkExchange {
       case 'chunk_refused':
         this.#options.refused(peer, message.code)
         return this.#fetch({ kind: 'chunk_unavailable', peer, hash: message.hash })
+      case 'ping':
+        return this.#links.sendMessage(peer, { kind: 'pong', id: message.id })
+      case 'pong':
+        return this.#roundTrips.answered(peer, message.id)
     }
   }
 

@@ -24,11 +24,14 @@ const CONNECTIONS_PER_PAGE = 400
 
 /** simple-peer takes the channel that it is offered for its own: ours has a number that both sides know beforehand. */
 const STAGE_CHANNEL = { negotiated: true, id: 100 }
+/** What the browser holds for a channel is limited, and one that overflows is closed: the rest waits here. */
+const STAGE_BYTES_AHEAD = 4 * 1024 * 1024
 
 interface Link {
   readonly connection: SimplePeer.Instance
   /** Hidden states have a channel of their own: they never wait behind chunks. */
   readonly stageChannel: RTCDataChannel
+  readonly stageFragments: Uint8Array<ArrayBuffer>[]
   readonly connectTimer: ReturnType<typeof setTimeout>
   up: boolean
 }
@@ -53,6 +56,10 @@ export class PeerLinks {
     return open
   }
 
+  isUp(peer: string): boolean {
+    return this.#links.get(peer)?.up === true
+  }
+
   /** A second introduction to the same tab replaces the link: the other side has lost it. */
   introduce(peer: string, initiator: boolean): void {
     this.forget(peer)
@@ -70,14 +77,18 @@ export class PeerLinks {
       if (data instanceof ArrayBuffer) this.#listener.stageFragment(peer, new Uint8Array(data))
       else this.close(peer)
     })
-    const link: Link = { connection, stageChannel, up: false, connectTimer: setTimeout(() => this.close(peer), CONNECT_TIMEOUT_MS) }
+    const link: Link = { connection, stageChannel, stageFragments: [], up: false, connectTimer: setTimeout(() => this.close(peer), CONNECT_TIMEOUT_MS) }
     this.#links.set(peer, link)
     connection.on('signal', data => this.#listener.signal(peer, JSON.stringify(data)))
-    connection.on('connect', () => {
+    const opened = (): void => {
+      if (!connection.connected || stageChannel.readyState !== 'open' || this.#links.get(peer) !== link) return
       clearTimeout(link.connectTimer)
       link.up = true
       this.#listener.linkUp(peer)
-    })
+    }
+    connection.on('connect', opened)
+    stageChannel.addEventListener('open', opened)
+    stageChannel.addEventListener('bufferedamountlow', () => sendAhead(link))
     connection.on('data', (data: unknown) => this.#listener.frame(peer, readLinkFrame(data)))
     connection.on('error', () => this.#lose(peer, link))
     connection.on('close', () => this.#lose(peer, link))
@@ -109,7 +120,8 @@ export class PeerLinks {
   sendStageFragment(peer: string, fragment: Uint8Array<ArrayBuffer>): boolean {
     const link = this.#links.get(peer)
     if (link?.stageChannel.readyState !== 'open') return false
-    link.stageChannel.send(fragment)
+    link.stageFragments.push(fragment)
+    sendAhead(link)
     return true
   }
 
@@ -154,9 +166,18 @@ export class PeerLinks {
   }
 }
 
+function sendAhead({ stageChannel, stageFragments }: Link): void {
+  while (stageChannel.readyState === 'open' && stageChannel.bufferedAmount < STAGE_BYTES_AHEAD) {
+    const next = stageFragments.shift()
+    if (next === undefined) return
+    stageChannel.send(next)
+  }
+}
+
 function openStageChannel(connection: SimplePeer.Instance): RTCDataChannel {
   const { _pc: peerConnection } = connection as unknown as { readonly _pc: RTCPeerConnection }
   const channel = peerConnection.createDataChannel('stages', STAGE_CHANNEL)
   channel.binaryType = 'arraybuffer'
+  channel.bufferedAmountLowThreshold = STAGE_BYTES_AHEAD / 2
   return channel
 }

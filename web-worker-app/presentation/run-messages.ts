@@ -16,6 +16,7 @@ export const runMessages = {
     testing: 'self-test',
     waiting: 'waiting',
     generating: 'generating',
+    computing: 'computing layers',
     paused: 'paused',
     stopped: 'stopped'
   } satisfies Record<PeerState, string>,

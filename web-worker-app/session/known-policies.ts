@@ -2,9 +2,11 @@ import { checkManifest, chunksOf, manifestHash } from '#shared/dissemination/man
 import type { AnnouncedVersion } from '#shared/coordination/volunteer-state.ts'
 import { parseDecoderConfig, type DecoderConfig } from '#shared/model/config.ts'
 import { ModelFileError } from '#shared/model/model-file-error.ts'
+import { manifestOfSlice, type PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Manifest } from '#shared/protocol/manifest.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { PolicyAnnouncement } from '#shared/protocol/volunteer-messages.ts'
+import type { LayerRange } from '#shared/scheduling/layer-range.ts'
 import { findTensorFault } from './policy-tensors.ts'
 
 export interface KnownPolicy {
@@ -54,6 +56,11 @@ export class KnownPolicies {
     const policy = this.#policies.get(hash)
     if (policy === undefined) throw new Error(`version ${version} was never announced`)
     return policy
+  }
+
+  /** What a slice needs of the version. */
+  partOf(announced: AnnouncedVersion, layers: LayerRange): PartOfManifest {
+    return manifestOfSlice(this.get(announced).manifest, this.#config, layers)
   }
 
   /** @returns its manifest, and the chunks that other versions need too; undefined when it is not of this run */

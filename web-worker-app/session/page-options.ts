@@ -9,7 +9,13 @@ export interface PageOptions {
   /** The run to help or to watch; absent: the server's newest. */
   readonly run?: string
   readonly engine: EnginePreferences
+  /** Bytes that the volunteer lends for weights, adapters, keys and values: a tab with less than the model takes holds some of its layers. */
+  readonly memoryBytes: number
 }
+
+const MEGABYTE = 1024 ** 2
+/** A tab of this size disturbs nobody who has many open. */
+const DEFAULT_MEGABYTES = 1024
 
 const flag = v.optional(v.picklist(['0', '1']), '0')
 const query = v.object({
@@ -17,20 +23,22 @@ const query = v.object({
   run: v.optional(runId),
   engine: v.optional(v.picklist(ENGINE_KINDS)),
   allowSoftwareAdapter: flag,
-  threads: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d?$/), v.transform(Number)), '1')
+  threads: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d?$/), v.transform(Number)), '1'),
+  memory: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d{0,6}$/), v.transform(Number)), String(DEFAULT_MEGABYTES))
 })
 
 /**
- * Reads the address of the page: `?autostart=1&run=ID&engine=wasm&threads=2&allowSoftwareAdapter=1`.
+ * Reads the address of the page: `?autostart=1&run=ID&engine=wasm&threads=2&allowSoftwareAdapter=1&memory=512`, the last in megabytes.
  * @returns text, one line, where the address is wrong: which parameter must be what
  */
 export function readPageOptions(search: string): PageOptions | string {
   const decoded = decode(query, Object.fromEntries(new URLSearchParams(search)))
   if (decoded.kind === 'malformed') return describeMalformed('The page’s address', decoded)
-  const { autostart, run, engine, allowSoftwareAdapter, threads } = decoded.value
+  const { autostart, run, engine, allowSoftwareAdapter, threads, memory } = decoded.value
   return {
     autostart: autostart === '1',
     ...(run !== undefined && { run }),
-    engine: { ...(engine !== undefined && { only: engine }), allowSoftwareAdapter: allowSoftwareAdapter === '1', threads }
+    engine: { ...(engine !== undefined && { only: engine }), allowSoftwareAdapter: allowSoftwareAdapter === '1', threads },
+    memoryBytes: memory * MEGABYTE
   }
 }

@@ -3,6 +3,7 @@ import type { DecoderConfig } from '#shared/model/config.ts'
 import { loraTensors, type LoraConfig } from '#shared/model/lora.ts'
 import { sameShape, type Tensor, type Tensors } from '#shared/model/tensor.ts'
 import { sliceTensors } from '#shared/model/tensor-names.ts'
+import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Manifest } from '#shared/protocol/manifest.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 
@@ -21,7 +22,7 @@ export function findTensorFault(manifest: Manifest, config: DecoderConfig, lora:
 }
 
 /** @returns undefined when a chunk is not in the store */
-export async function assemblePolicy(manifest: Manifest, store: ChunkStore): Promise<Tensors | undefined> {
+export async function assemblePolicy(manifest: PartOfManifest, store: ChunkStore): Promise<Tensors | undefined> {
   const tensors = new Map<string, Tensor>()
   for (const group of manifest.groups) {
     const chunks = await Promise.all(group.chunks.map(({ hash }) => store.get(hash)))

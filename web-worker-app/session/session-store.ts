@@ -7,6 +7,7 @@ import type { RejectionReason } from '#shared/protocol/rollout.ts'
 import type { ENGINE_KINDS, PeerState } from '#shared/protocol/peer-status.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
+import type { LayerRange } from '#shared/scheduling/layer-range.ts'
 
 /**
  * To the signaling server. `connecting`: the first attempt goes on. `offline`: the server was lost or has never been reached.
@@ -38,6 +39,10 @@ export type VolunteerReason =
   | 'no_run'
   /** The trainer has nothing to lease at the moment. */
   | 'no_work'
+  /** Nothing of the model fits, or nothing more of it is needed. */
+  | 'no_layers'
+  /** The other layers are not there, or not ready. */
+  | 'no_place'
   /** Neither a peer nor the origin delivers a chunk; being tried again. */
   | 'chunks_unreachable'
 
@@ -63,6 +68,8 @@ export interface VolunteerSnapshot {
   readonly reason: VolunteerReason | null
   /** One line for a person about `reason` (what failed and where), when there is more to say. */
   readonly detail: string | null
+  /** Of the model, [start, end), that this tab holds or fetches; null before it was told which. */
+  readonly layers: LayerRange | null
   /** null until an engine has been chosen. */
   readonly engine: (typeof ENGINE_KINDS)[number] | null
   /** Policy version ready to sample with; null before the first. */
@@ -132,6 +139,7 @@ const initialSnapshot: SessionSnapshot = {
     state: 'stopped',
     reason: 'not_started',
     detail: null,
+    layers: null,
     engine: null,
     version: null,
     tokens: 0,

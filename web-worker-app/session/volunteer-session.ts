@@ -1,18 +1,25 @@
 import { describeVolunteer, stepVolunteer } from '#shared/coordination/volunteer.ts'
 import { createVolunteer, type AnnouncedVersion, type VolunteerEffect, type VolunteerInput } from '#shared/coordination/volunteer-state.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
+import type { v } from '#shared/protocol/schema.ts'
+import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
 import type { PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
+import { rangeLength } from '#shared/scheduling/layer-range.ts'
+import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
 import { ChunkExchange } from '../mesh/chunk-exchange.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { LoadAnswer, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
 import { EngineHost } from './engine-host.ts'
 import { KnownPolicies } from './known-policies.ts'
+import { memoryToLend } from './memory-to-lend.ts'
 import type { PageOptions } from './page-options.ts'
 import { assemblePolicy } from './policy-tensors.ts'
+import { SelfProfile } from './self-profile.ts'
 import { ServerConnection } from './server-connection.ts'
 import type { SnapshotCell, VolunteerReason, VolunteerSnapshot } from './session-store.ts'
+import { StageSession } from './stage-session.ts'
 import { StatusReporter } from './status-reporter.ts'
 
 /** Carries out what the volunteer machine decides: socket, links, chunk store and stage worker hang on this. */
@@ -34,6 +41,14 @@ export class VolunteerSession {
   readonly #bytesBefore = { fromOrigin: 0, fromPeers: 0 }
   #engine: EngineHost | undefined
   #engineKind: VolunteerSnapshot['engine'] = null
+  #memory: MemoryBudget | undefined
+  readonly #profile = new SelfProfile(report => this.#tellJoined('profile', report), () => performance.now())
+  readonly #stages = new StageSession({
+    exchange: () => this.#exchange,
+    engine: () => (this.#state.engine === 'ready' ? this.#engine : undefined),
+    tell: (event, message) => this.#tellJoined(event, message),
+    dispatch: input => this.dispatch(input)
+  })
   #timer: ReturnType<typeof setTimeout> | undefined
   #detail: string | null = null
   #leftPage = false
@@ -62,6 +77,7 @@ export class VolunteerSession {
       introduction: ({ peer, initiator }) => this.#exchange?.introduce(peer, initiator),
       peer_gone: ({ peer }) => this.#exchange?.peerGone(peer),
       signal: ({ from, data }) => this.#exchange?.takeSignal(from, data),
+      ...this.#stages.heard,
       refused: ({ code, detail }) => {
         // Told of a run that the server has forgotten, too: join again, and again until there is one.
         if (code === 'not_joined' || code === 'unknown_run') this.dispatch({ kind: 'not_joined' })
@@ -114,7 +130,7 @@ export class VolunteerSession {
       case 'load_engine':
         return this.#loadEngine(effect)
       case 'use_version':
-        return this.#engine?.addVersion(effect, () => this.#policyTensors(effect))
+        return this.#addVersion(effect)
       case 'generate':
         return this.#engine?.generate(effect.batch)
       case 'hold_engine':
@@ -124,6 +140,7 @@ export class VolunteerSession {
       case 'abandon_batches':
         return this.#engine?.abandon()
       case 'unload_engine':
+        this.#stages.end()
         this.#engine?.end()
         this.#engine = undefined
         return
@@ -132,6 +149,10 @@ export class VolunteerSession {
         return
       case 'tell_held':
         return this.#server.tell('version_held', { run: run!, version: effect.version, manifestHash: effect.manifestHash })
+      case 'tell_dropped':
+        return this.#server.tell('version_dropped', { version: effect.version, manifestHash: effect.manifestHash })
+      case 'tell_ready':
+        return this.#tellJoined('slice_ready', { layers: effect.layers, engine: this.#engineKind!, rows: this.#state.rows })
       case 'want_work':
         return this.#server.tell('work_wanted', { run: run!, version: effect.version, rollouts: effect.rollouts })
       case 'wake_at':
@@ -143,7 +164,10 @@ export class VolunteerSession {
   async #join(): Promise<void> {
     const { run } = this.#options
     const store = await this.#store
-    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), peer: this.#peer, secret: this.#secret })
+    const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
+    const { engine, layers } = this.#state
+    const held = engine === 'ready' && layers ? { held: layers } : {}
+    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), peer: this.#peer, secret: this.#secret, memory, ...held })
     if (this.#state.stopped !== null) return
     if (answer === undefined) return this.dispatch({ kind: 'join_unanswered' })
     if (answer.kind === 'welcome') return this.#welcome(answer, store)
@@ -168,6 +192,10 @@ export class VolunteerSession {
       store,
       signal: (to, data) => this.#server.tell('signal', { to, data }),
       linkLost: peer => this.#server.tell('link_lost', { peer }),
+      linkUp: () => this.#stages.linkUp(),
+      linkDown: peer => this.#profile.linkGone(peer),
+      stageFragment: (peer, fragment) => this.#stages.fragmentFrom(peer, fragment),
+      roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
       changed: () => this.#publish(),
       refused: (peer, code) => console.warn(`an exchange with ${peer} was closed: ${code}`)
     })
@@ -187,23 +215,33 @@ export class VolunteerSession {
       console.warn(`an announcement was refused: ${announced}`)
       return
     }
-    this.#exchange?.expect(announcement.manifest)
+    const { layers } = this.#state
+    if (layers) this.#exchange?.expect(this.#policies.partOf(announced, layers))
     this.#exchange?.nameSuppliers(announced.version, announcement.suppliers)
     this.dispatch({ kind: 'policy_announced', announced })
   }
 
   async #fetchVersion({ version, manifestHash }: AnnouncedVersion): Promise<void> {
     const announced = { version, manifestHash }
-    const { manifest, suppliers } = this.#policies!.get(announced)
+    const policies = this.#policies!
     const exchange = this.#exchange!
-    await exchange.fetchVersion(manifest, suppliers)
-    if (this.#exchange === exchange) this.dispatch({ kind: 'version_ready', ...announced })
+    const layers = this.#state.layers!
+    await exchange.fetchVersion(policies.partOf(announced, layers), policies.get(announced).suppliers)
+    if (this.#exchange !== exchange || this.#state.layers !== layers) return
+    this.dispatch({ kind: 'version_ready', ...announced })
+    if (this.#state.engine === 'ready') this.#addVersion(announced)
+  }
+
+  /** Others in the pipeline may be asked for any version that is held. */
+  #addVersion(announced: AnnouncedVersion): void {
+    this.#engine?.addVersion(announced, () => this.#policyTensors(announced))
   }
 
   #loadEngine(base: AnnouncedVersion): void {
     const engine = new EngineHost(reason => {
       if (this.#engine !== engine) return
       this.#detail = reason
+      this.#stages.giveUp(reason)
       this.dispatch({ kind: 'engine_crashed' })
     })
     this.#engine = engine
@@ -213,15 +251,17 @@ export class VolunteerSession {
         this.dispatch({ kind: 'rollouts_finished', batch, rollouts })
       },
       ended: batch => this.dispatch({ kind: 'batch_ended', batch }),
-      generated: () => {},
-      broken: (_, reason) => console.warn(`the pipeline broke: ${reason}`),
-      beat: () => {}
+      ...this.#stages.events,
+      beat: (heartbeat, steps) => {
+        this.#tellJoined('heartbeat', heartbeat)
+        this.#profile.steps(steps)
+      }
     }, answer => this.#engineLoaded(answer))
   }
 
   async #loadRequest(base: AnnouncedVersion): Promise<LoadRequest> {
     const { model, lora } = this.#policies!.description
-    return { model, lora, layers: null, weights: await this.#tensors(base), preferences: this.#options.engine }
+    return { model, lora, layers: this.#state.layers!, weights: await this.#tensors(base), preferences: this.#options.engine }
   }
 
   #engineLoaded(answer: LoadAnswer): void {
@@ -230,9 +270,9 @@ export class VolunteerSession {
       return this.dispatch({ kind: 'self_test_failed' })
     }
     this.#engineKind = answer.engine
-    // It has the whole model: a pipeline of one stage.
-    this.#engine?.join({ pipeline: 0, encoding: 'f32', microBatches: 1 })
+    this.#profile.engineLoaded(answer.engine, this.#memory!, rangeLength(this.#state.layers!))
     this.dispatch({ kind: 'engine_ready', rows: answer.rows })
+    for (const version of this.#state.ready) this.#addVersion({ version, manifestHash: this.#state.announced.get(version)! })
   }
 
   async #policyTensors(announced: AnnouncedVersion): Promise<PolicyTensors> {
@@ -243,12 +283,13 @@ export class VolunteerSession {
 
   /** The browser may have thrown chunks away since they were fetched: those are fetched again. */
   async #tensors(announced: AnnouncedVersion): Promise<NonNullable<Awaited<ReturnType<typeof assemblePolicy>>>> {
-    const { manifest, suppliers } = this.#policies!.get(announced)
+    const policies = this.#policies!
+    const part = policies.partOf(announced, this.#state.layers!)
     const store = await this.#store
     for (;;) {
-      const tensors = await assemblePolicy(manifest, store)
+      const tensors = await assemblePolicy(part, store)
       if (tensors !== undefined) return tensors
-      await this.#exchange!.fetchVersion(manifest, suppliers)
+      await this.#exchange!.fetchVersion(part, policies.get(announced).suppliers)
     }
   }
 
@@ -261,7 +302,13 @@ export class VolunteerSession {
     this.dispatch({ kind: 'verdicts', submission: id, verdicts: answer.verdicts })
   }
 
+  /** Of no use to a server that does not know us. */
+  #tellJoined<Event extends keyof typeof STAGE_TELLS>(event: Event, message: v.InferOutput<(typeof STAGE_TELLS)[Event]>): void {
+    if (this.#state.joined) this.#server.tell(event, message)
+  }
+
   #leave(): void {
+    this.#stages.end()
     this.#server.tell('leave', {})
     this.#closeExchange()
     this.#policies = undefined
@@ -284,6 +331,7 @@ export class VolunteerSession {
       state,
       reason: shown,
       detail: shown === null ? null : this.#detail,
+      layers: this.#state.layers ?? null,
       engine: this.#engineKind,
       version: this.#state.ready.includes(this.#state.newest) ? this.#state.newest : (this.#state.ready.at(-1) ?? null),
       bytesFromOrigin: this.#bytesBefore.fromOrigin + bytesFromOrigin,

@@ -48,6 +48,7 @@ export const messages = {
     testing: { headline: 'Testing this device', explanation: 'A short self-test makes sure that this device computes the right numbers.' },
     waiting: { headline: 'Ready', explanation: 'Waiting for the next prompts.' },
     generating: { headline: 'Generating', explanation: 'Your tab is writing answers for the trainer.' },
+    computing: { headline: 'Computing layers', explanation: 'Your tab holds part of the model. Other tabs send it their numbers, it computes its layers and passes them on.' },
     paused: { headline: 'Paused', explanation: 'Nothing is being computed.' },
     stopped: { headline: 'Not running', explanation: 'Nothing is running, and nothing starts until you say so.' }
   } satisfies Record<PeerState, { headline: string; explanation: string }>,
@@ -65,6 +66,8 @@ export const messages = {
     offline: { headline: 'No connection', explanation: 'There is no connection to the server. Trying again by itself; finished answers are kept.' },
     no_run: { headline: 'No run is open', explanation: 'The server is there, but nothing is being trained. Your tab waits for the next run.' },
     no_work: { headline: 'Ready', explanation: 'The trainer has enough answers for now. Your tab gets more prompts as soon as there are some.' },
+    no_layers: { headline: 'Not needed now', explanation: 'Other tabs hold what is needed, or nothing of this model fits into the memory that you lend. Your tab is asked as soon as that changes.' },
+    no_place: { headline: 'Waiting for other tabs', explanation: 'Your tab is ready. The tabs with the other layers are not here yet, or still load theirs.' },
     chunks_unreachable: { headline: 'Download interrupted', explanation: 'Part of the model is not to be had at the moment, from tabs or server. Trying again by itself.' }
   } satisfies Record<VolunteerReason, { headline: string; explanation: string }>,
 
@@ -85,8 +88,10 @@ export const messages = {
     rejected: 'Rejected',
     version: 'Policy version',
     links: 'Links to tabs',
+    layers: 'Layers held',
     engine: 'Runs on'
   },
+  layers: (first: number, last: number) => (first === last ? `${first}` : `${first} to ${last}`),
   sources: {
     title: 'Downloaded',
     origin: (size: string) => `${size} from the server`,

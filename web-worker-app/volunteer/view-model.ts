@@ -178,7 +178,8 @@ function contributionView(volunteer: VolunteerSnapshot): ContributionView | null
   const now: Figure[] = [
     { id: 'rate', label: figures.rate, value: formatRate(volunteer.tokensPerSecond) },
     { id: 'version', label: figures.version, value: volunteer.version === null ? NOT_YET : formatInteger(volunteer.version) },
-    { id: 'links', label: figures.links, value: formatInteger(volunteer.links) }
+    { id: 'links', label: figures.links, value: formatInteger(volunteer.links) },
+    { id: 'layers', label: figures.layers, value: volunteer.layers === null ? NOT_YET : messages.layers(volunteer.layers.start + 1, volunteer.layers.end) }
   ]
   const engine: Figure = { id: 'engine', label: figures.engine, value: volunteer.engine === null ? NOT_YET : runMessages.engine[volunteer.engine] }
   return {

@@ -1,4 +1,5 @@
 import type { SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
+import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import type { Batch } from '#shared/coordination/lease-queue.ts'
 import type { ChosenEngine } from './engine-choice.ts'
@@ -29,7 +30,7 @@ export class LoadedSlice {
       engine: chosen.engine,
       maxRows: chosen.rows,
       useVersion: version => this.#versions.use(version),
-      generated: all => this.#generated(all),
+      generated: (all, pipeline) => this.#generated(all, pipeline),
       broken: (pipeline, reason) => events.broken(pipeline, reason),
       crashed: error => events.crashed(error instanceof Error ? error.message : String(error)),
       measured: step => this.#steps.push(step),
@@ -52,7 +53,7 @@ export class LoadedSlice {
     this.#loop.join(place)
   }
 
-  leave(pipeline: number): void {
+  leave(pipeline: PipelineId): void {
     this.#loop.leave(pipeline)
   }
 
@@ -85,9 +86,10 @@ export class LoadedSlice {
     return measureThroughput(this.#chosen.engine, this.#chosen.timer, request)
   }
 
-  #generated(all: readonly Generated[]): void {
+  #generated(all: readonly Generated[], pipeline: PipelineId | undefined): void {
     const others = all.filter(event => !this.#leased.take(event))
-    if (others.length > 0) this.#events.generated(others)
+    // What was requested of a pipeline that is no more is requested anew of another.
+    if (others.length > 0 && pipeline !== undefined) this.#events.generated(pipeline, others)
     this.#leased.reportWhenDue()
   }
 

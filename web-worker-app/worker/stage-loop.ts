@@ -23,7 +23,8 @@ export interface StageLoopOptions {
   /** Most sequences in one micro-batch. */
   readonly maxRows: number
   readonly useVersion: (version: PolicyVersion) => Promise<void>
-  readonly generated: (events: readonly Generated[]) => void
+  /** @param pipeline undefined while there is no place */
+  readonly generated: (events: readonly Generated[], pipeline: PipelineId | undefined) => void
   readonly broken: (pipeline: PipelineId, reason: string) => void
   readonly crashed: (error: unknown) => void
   readonly measured: (step: StepMeasured) => void
@@ -91,7 +92,7 @@ export class StageLoop {
       if (effect.kind !== 'run' && effect.kind !== 'end') told.push(effect)
       else if (this.#taken !== undefined) this.#arrivals.push(effect.kind === 'run' ? this.#sendRound(effect.work) : effect)
     }
-    if (told.length > 0) this.#options.generated(told)
+    if (told.length > 0) this.#options.generated(told, this.#taken?.place.pipeline)
     void this.#runAll()
   }
 

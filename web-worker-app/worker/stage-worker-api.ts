@@ -65,8 +65,8 @@ export interface WorkerEvents {
   /** Of a batch of leased samples, some at a time. */
   finished(batch: number, rollouts: FinishedRollout[]): void
   ended(batch: number): void
-  /** Tokens and endings of what was requested, in order. */
-  generated(events: Generated[]): void
+  /** Tokens and endings of what was requested, in order, and the pipeline that they come from. */
+  generated(pipeline: PipelineId, events: Generated[]): void
   /** The place is given up: what arrived did not follow from what came before. */
   broken(pipeline: PipelineId, reason: string): void
   /** The worker is alive; what it has computed since it said so last. */

@@ -1,0 +1,111 @@
+import { pipelineOf } from '#shared/pipeline/frame-fragments.ts'
+import type { PipelineId } from '#shared/pipeline/stage-work.ts'
+import type { PlaceAssigned } from '#shared/protocol/stage-messages.ts'
+import type { PipelinePlace } from '../worker/stage-worker-api.ts'
+
+type Fragment = Uint8Array<ArrayBuffer>
+
+export interface PipelinePlacesOptions {
+  readonly isLinked: (peer: string) => boolean
+  readonly sendOverLink: (peer: string, fragment: Fragment) => void
+  /** For the next stage, through the signaling server. */
+  readonly relay: (pipeline: PipelineId, fragment: Fragment) => void
+  readonly join: (place: PipelinePlace) => void
+  readonly leave: (pipeline: PipelineId) => void
+  /** The links are there, and the worker is told of the place; at the first stage it will be when the pipeline opens. */
+  readonly taken: (pipeline: PipelineId) => void
+}
+
+interface Place extends PlaceAssigned {
+  /** The page's end of the worker's channel for what arrives; undefined before the place is taken, and in a pipeline of one stage. */
+  incoming?: MessagePort
+  /** undefined before the place is taken. */
+  ports?: Pick<PipelinePlace, 'incoming' | 'outgoing'>
+  joined: boolean
+}
+
+/** This tab's place in a pipeline: joins the worker's channels with the links to its neighbours. Frames pass through unread. */
+export class PipelinePlaces {
+  readonly #options: PipelinePlacesOptions
+  #place: Place | undefined
+
+  constructor(options: PipelinePlacesOptions) {
+    this.#options = options
+  }
+
+  get pipeline(): PipelineId | undefined {
+    return this.#place?.pipeline
+  }
+
+  assign(assigned: PlaceAssigned): void {
+    this.giveUp()
+    this.#place = { ...assigned, joined: false }
+    this.#takeWhenLinked()
+  }
+
+  /** Every place of the pipeline is taken: its first stage may begin. */
+  opened(pipeline: PipelineId): void {
+    if (this.#place?.pipeline === pipeline) this.#join(this.#place)
+  }
+
+  revoked(pipeline: PipelineId): void {
+    if (this.#place?.pipeline === pipeline) this.giveUp()
+  }
+
+  giveUp(): void {
+    const place = this.#place
+    if (place === undefined) return
+    this.#place = undefined
+    place.incoming?.close()
+    if (place.joined) this.#options.leave(place.pipeline)
+  }
+
+  linkUp(): void {
+    this.#takeWhenLinked()
+  }
+
+  /** What is not from the stage before, or of another pipeline, is late or nobody's. */
+  fragmentFrom(peer: string, fragment: Fragment): void {
+    const { previous } = this.#place ?? {}
+    if (previous?.path === 'link' && previous.peer === peer) this.#receive(fragment)
+  }
+
+  relayed(fragment: Fragment): void {
+    if (this.#place?.previous?.path === 'relay') this.#receive(fragment)
+  }
+
+  #receive(fragment: Fragment): void {
+    if (pipelineOf(fragment) === this.#place?.pipeline) this.#place?.incoming?.postMessage(fragment, [fragment.buffer])
+  }
+
+  #takeWhenLinked(): void {
+    const place = this.#place
+    if (place === undefined || place.ports !== undefined) return
+    const neighbours = [place.previous, place.next].filter(neighbour => neighbour !== null)
+    if (neighbours.some(({ peer, path }) => path === 'link' && !this.#options.isLinked(peer))) return
+    place.ports = this.#openChannels(place)
+    // What the first stage has to do would reach others before they have taken their places.
+    if (place.stage > 0) this.#join(place)
+    this.#options.taken(place.pipeline)
+  }
+
+  #openChannels(place: Place): Pick<PipelinePlace, 'incoming' | 'outgoing'> {
+    const { next, pipeline } = place
+    if (next === null) return {}
+    const incoming = new MessageChannel()
+    const outgoing = new MessageChannel()
+    place.incoming = incoming.port1
+    outgoing.port1.addEventListener('message', ({ data }: MessageEvent<Fragment>) => {
+      if (next.path === 'link') this.#options.sendOverLink(next.peer, data)
+      else this.#options.relay(pipeline, data)
+    })
+    outgoing.port1.start()
+    return { incoming: incoming.port2, outgoing: outgoing.port2 }
+  }
+
+  #join(place: Place): void {
+    if (place.joined || place.ports === undefined) return
+    place.joined = true
+    this.#options.join({ pipeline: place.pipeline, encoding: place.encoding, microBatches: place.microBatches, ...place.ports })
+  }
+}

@@ -1,0 +1,53 @@
+import type { ProfileReport } from '#shared/protocol/profile-report.ts'
+import { createDeviceProfile, observeSample, reportProfile, type DeviceProfile, type ProfileSample } from '#shared/scheduling/device-profile.ts'
+import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
+import type { StepMeasured } from '../worker/stage-loop.ts'
+
+const REPORT_MS = 1_000
+
+/** What this tab has measured of itself and its links; told when it has changed, at most once a second. */
+export class SelfProfile {
+  readonly #tell: (report: ProfileReport) => void
+  readonly #now: () => number
+  #profile: DeviceProfile | undefined
+  #layers = 0
+  /** Links outlive engines. */
+  readonly #roundTrips: Extract<ProfileSample, { kind: 'round_trip' }>[] = []
+  #toldAt = -REPORT_MS
+
+  constructor(tell: (report: ProfileReport) => void, now: () => number) {
+    this.#tell = tell
+    this.#now = now
+  }
+
+  /** @param layers of the slice that it computes */
+  engineLoaded(engine: ProfileReport['engine'], memory: MemoryBudget, layers: number): void {
+    this.#profile = createDeviceProfile(engine, memory)
+    this.#layers = layers
+    for (const sample of this.#roundTrips.splice(0)) observeSample(this.#profile, sample, this.#now())
+  }
+
+  steps(steps: readonly StepMeasured[]): void {
+    for (const step of steps) this.#observe({ ...step, layers: this.#layers })
+  }
+
+  roundTrip(peer: string, ms: number): void {
+    if (this.#profile === undefined) this.#roundTrips.push({ kind: 'round_trip', peer, ms })
+    else this.#observe({ kind: 'round_trip', peer, ms })
+  }
+
+  linkGone(peer: string): void {
+    this.#observe({ kind: 'link_gone', peer })
+  }
+
+  #observe(sample: ProfileSample): void {
+    if (this.#profile === undefined) return
+    const now = this.#now()
+    observeSample(this.#profile, sample, now)
+    if (now - this.#toldAt < REPORT_MS) return
+    const report = reportProfile(this.#profile, now)
+    if (report === undefined) return
+    this.#toldAt = now
+    this.#tell(report)
+  }
+}

@@ -1,0 +1,115 @@
+import type { SequencesGenerated, STAGE_HEARS, STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
+import type { v } from '#shared/protocol/schema.ts'
+import type { VolunteerInput } from '#shared/coordination/volunteer-state.ts'
+import type { ChunkExchange } from '../mesh/chunk-exchange.ts'
+import type { Generated, WorkerEvents } from '../worker/stage-worker-api.ts'
+import type { EngineHost } from './engine-host.ts'
+import { PipelinePlaces } from './pipeline-places.ts'
+
+const SEQUENCES_PER_MESSAGE = 512
+
+type Told<Event extends keyof typeof STAGE_TELLS> = v.InferOutput<(typeof STAGE_TELLS)[Event]>
+type StageListener = { readonly [Event in keyof typeof STAGE_HEARS]: (message: v.InferOutput<(typeof STAGE_HEARS)[Event]>) => void }
+
+export interface StageSessionOptions {
+  readonly exchange: () => ChunkExchange | undefined
+  /** undefined while none is loaded. */
+  readonly engine: () => EngineHost | undefined
+  readonly tell: <Event extends keyof typeof STAGE_TELLS>(event: Event, message: Told<Event>) => void
+  readonly dispatch: (input: VolunteerInput) => void
+}
+
+/** What the signaling server says of layers, places and people's requests, between it and the worker. */
+export class StageSession {
+  readonly #options: StageSessionOptions
+  readonly #places: PipelinePlaces
+
+  constructor(options: StageSessionOptions) {
+    this.#options = options
+    const { exchange, engine, tell } = options
+    this.#places = new PipelinePlaces({
+      isLinked: peer => exchange()?.isLinked(peer) === true,
+      sendOverLink: (peer, fragment) => exchange()?.sendStageFragment(peer, fragment),
+      relay: (pipeline, fragment) => tell('stage_fragment', { pipeline, fragment }),
+      join: place => engine()?.join(place),
+      leave: pipeline => engine()?.leave(pipeline),
+      taken: pipeline => tell('place_taken', { pipeline })
+    })
+  }
+
+  readonly heard: StageListener = {
+    slice_assigned: ({ layers }) => this.#options.dispatch({ kind: 'slice_assigned', layers }),
+    place_assigned: place => {
+      // The slice was lost or given up since the server counted on it.
+      if (this.#options.engine() === undefined) return this.#options.tell('pipeline_broken', { pipeline: place.pipeline, reason: 'the layers are not loaded' })
+      this.#options.dispatch({ kind: 'place_assigned', stage: place.stage, microBatches: place.microBatches })
+      this.#places.assign(place)
+    },
+    place_revoked: ({ pipeline }) => {
+      if (pipeline !== this.#places.pipeline) return
+      this.#places.giveUp()
+      this.#options.dispatch({ kind: 'place_lost' })
+    },
+    pipeline_open: ({ pipeline, versions }) => {
+      if (pipeline !== this.#places.pipeline) return
+      this.#places.opened(pipeline)
+      this.#options.dispatch({ kind: 'pipeline_open', versions })
+    },
+    sequences_requested: ({ requests }) => this.#options.engine()?.request(requests.map(request => ({ ...request, interactive: true }))),
+    sequences_given_up: ({ keys }) => this.#options.engine()?.giveUp(keys),
+    stage_fragment: ({ fragment }) => this.#places.relayed(fragment instanceof ArrayBuffer ? new Uint8Array(fragment) : new Uint8Array(fragment))
+  }
+
+  readonly events: Pick<WorkerEvents, 'generated' | 'broken'> = {
+    generated: (pipeline, events) => {
+      for (const sequences of inMessages(events)) this.#options.tell('sequences_generated', { pipeline, sequences })
+    },
+    broken: (pipeline, reason) => {
+      if (pipeline === this.#places.pipeline) this.giveUp(reason)
+    }
+  }
+
+  linkUp(): void {
+    this.#places.linkUp()
+  }
+
+  fragmentFrom(peer: string, fragment: Uint8Array<ArrayBuffer>): void {
+    this.#places.fragmentFrom(peer, fragment)
+  }
+
+  /** The worker cannot go on with its place. */
+  giveUp(reason: string): void {
+    const { pipeline } = this.#places
+    if (pipeline === undefined) return
+    console.warn(`the place in pipeline ${pipeline} was given up: ${reason}`)
+    this.#places.giveUp()
+    this.#options.tell('pipeline_broken', { pipeline, reason: reason.slice(0, 300) })
+    this.#options.dispatch({ kind: 'place_lost' })
+  }
+
+  /** The tab leaves, or its engine goes; the server knows. */
+  end(): void {
+    this.#places.giveUp()
+  }
+}
+
+type Sequences = SequencesGenerated['sequences']
+
+/** One entry for each sequence, in the order in which they were first heard of. */
+function inMessages(events: readonly Generated[]): Sequences[] {
+  const byKey = new Map<string, { key: string; tokens: number[]; logProbs: number[]; finish: 'stop' | 'length' | null }>()
+  for (const event of events) {
+    const entry = byKey.get(event.key) ?? { key: event.key, tokens: [], logProbs: [], finish: null }
+    byKey.set(event.key, entry)
+    if (event.kind === 'finished') {
+      entry.finish = event.finish
+      continue
+    }
+    entry.tokens.push(event.token)
+    entry.logProbs.push(event.logProb)
+  }
+  const entries = [...byKey.values()]
+  const messages: Sequences[] = []
+  for (let from = 0; from < entries.length; from += SEQUENCES_PER_MESSAGE) messages.push(entries.slice(from, from + SEQUENCES_PER_MESSAGE))
+  return messages
+}
