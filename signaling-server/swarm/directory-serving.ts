@@ -81,7 +81,8 @@ function servedRun({ description, policies, layers, tokenizer, openedAt }: Swarm
     run: description.run,
     versions,
     newest: versions.findLast(version => servable.has(version)) ?? versions.at(-1)!,
-    config: layers.config,
+    // Tabs have no room for longer ones, whatever the model could do.
+    config: { ...layers.config, contextLength: layers.serving.model.contextTokens },
     tokenizer,
     created: Math.floor((Date.now() - (performance.now() - openedAt)) / 1000)
   }
