@@ -27,7 +27,7 @@ beforeEach(async () => {
   server = await startSignalingServer({ port: 0, host: '127.0.0.1', page: join(root, 'dist'), models: join(root, 'models'), trainerToken: TOKEN })
   const trainer = client({ role: 'trainer', token: TOKEN })
   const description = describedRun({ model: toHuggingFaceConfig(config) })
-  expect(await trainer.ask('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })).toEqual({ kind: 'run_open' })
+  await trainer.ask('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })
   await publish(server.url, trainer, base)
 })
 
