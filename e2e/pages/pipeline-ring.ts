@@ -53,7 +53,7 @@ export class RingTab {
       ended: () => undefined,
       generated: (_: PipelineId, all: Generated[]) => all.forEach(event => listener.generated(event)),
       broken: (_: PipelineId, reason: string) => listener.broken(this.name, reason),
-      beat: (_: unknown, steps: StepMeasured[]) => steps.forEach(step => listener.measured?.(this.name, step)),
+      beat: (_: unknown, __: boolean, steps: StepMeasured[]) => steps.forEach(step => listener.measured?.(this.name, step)),
       crashed: (reason: string) => listener.broken(this.name, `crashed: ${reason}`)
     }
     return this.stage.load(request, proxy(events))

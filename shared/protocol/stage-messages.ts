@@ -40,7 +40,7 @@ export type SliceReady = v.InferOutput<typeof sliceReady>
 export const versionDropped = v.strictObject({ version: policyVersion, manifestHash: contentHash })
 export type VersionDropped = v.InferOutput<typeof versionDropped>
 
-/** From the worker that computes, several times a second, passed on by the page: both are alive. */
+/** From the worker that computes, several times a second, passed on by the page: both are alive. While a long work keeps the worker's thread, the page counts on for it. */
 export const heartbeat = v.strictObject({
   /** How long the work that is being computed has taken so far, in milliseconds; 0 when idle. */
   workMs: v.pipe(finite, v.minValue(0)),

@@ -83,6 +83,8 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     const { handshake } = socket.data as { handshake: Handshake }
     const bucket = fullBucket(options.messageRate, Date.now())
     let refusedInExcess = 0
+    // A trainer is listened to once more for every submission that it judges.
+    if (handshake.role === 'trainer') socket.setMaxListeners(0)
     log.debug({ event: 'connected', connection: socket.id, role: handshake.role })
     decide({ kind: 'connected', connection: socket.id, handshake }, socket)
     socket.on('disconnect', reason => {

@@ -12,7 +12,7 @@ export class SelfProfile {
   #profile: DeviceProfile | undefined
   #layers = 0
   /** Links outlive engines. */
-  readonly #roundTrips: Extract<ProfileSample, { kind: 'round_trip' }>[] = []
+  #roundTrips: Extract<ProfileSample, { kind: 'round_trip' }>[] = []
   #toldAt = -REPORT_MS
 
   constructor(tell: (report: ProfileReport) => void, now: () => number) {
@@ -24,7 +24,8 @@ export class SelfProfile {
   engineLoaded(engine: ProfileReport['engine'], memory: MemoryBudget, layers: number): void {
     this.#profile = createDeviceProfile(engine, memory)
     this.#layers = layers
-    for (const sample of this.#roundTrips.splice(0)) observeSample(this.#profile, sample, this.#now())
+    for (const sample of this.#roundTrips) observeSample(this.#profile, sample, this.#now())
+    this.#roundTrips = []
   }
 
   steps(steps: readonly StepMeasured[]): void {
@@ -37,6 +38,7 @@ export class SelfProfile {
   }
 
   linkGone(peer: string): void {
+    this.#roundTrips = this.#roundTrips.filter(sample => sample.peer !== peer)
     this.#observe({ kind: 'link_gone', peer })
   }
 

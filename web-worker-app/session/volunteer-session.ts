@@ -12,6 +12,7 @@ import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { LoadAnswer, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
 import { EngineHost } from './engine-host.ts'
+import { HeartbeatRelay } from './heartbeat-relay.ts'
 import { KnownPolicies } from './known-policies.ts'
 import { memoryToLend } from './memory-to-lend.ts'
 import type { PageOptions } from './page-options.ts'
@@ -43,6 +44,7 @@ export class VolunteerSession {
   #engineKind: VolunteerSnapshot['engine'] = null
   #memory: MemoryBudget | undefined
   readonly #profile = new SelfProfile(report => this.#tellJoined('profile', report), () => performance.now())
+  readonly #heartbeat = new HeartbeatRelay(heartbeat => this.#tellJoined('heartbeat', heartbeat), () => performance.now())
   readonly #stages = new StageSession({
     exchange: () => this.#exchange,
     engine: () => (this.#state.engine === 'ready' ? this.#engine : undefined),
@@ -134,6 +136,7 @@ export class VolunteerSession {
       case 'generate':
         return this.#engine?.generate(effect.batch)
       case 'hold_engine':
+        this.#heartbeat.end()
         return this.#engine?.hold()
       case 'release_engine':
         return this.#engine?.release()
@@ -141,6 +144,7 @@ export class VolunteerSession {
         return this.#engine?.abandon()
       case 'unload_engine':
         this.#stages.end()
+        this.#heartbeat.end()
         this.#engine?.end()
         this.#engine = undefined
         return
@@ -241,6 +245,7 @@ export class VolunteerSession {
     const engine = new EngineHost(reason => {
       if (this.#engine !== engine) return
       this.#detail = reason
+      this.#heartbeat.end()
       this.#stages.giveUp(reason)
       this.dispatch({ kind: 'engine_crashed' })
     })
@@ -252,8 +257,9 @@ export class VolunteerSession {
       },
       ended: batch => this.dispatch({ kind: 'batch_ended', batch }),
       ...this.#stages.events,
-      beat: (heartbeat, steps) => {
-        this.#tellJoined('heartbeat', heartbeat)
+      beat: (heartbeat, computing, steps) => {
+        // What was on its way when its volunteer paused it.
+        if (!this.#state.paused) this.#heartbeat.heard(heartbeat, computing)
         this.#profile.steps(steps)
       }
     }, answer => this.#engineLoaded(answer))

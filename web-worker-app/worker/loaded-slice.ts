@@ -1,15 +1,18 @@
 import type { SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
-import type { PipelineId } from '#shared/pipeline/stage-work.ts'
+import type { PipelineId, StageWork } from '#shared/pipeline/stage-work.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
+import { createLayerCostFit, fittedLayerCost, layerMs, observeLayerCost } from '#shared/scheduling/layer-cost.ts'
 import type { Batch } from '#shared/coordination/lease-queue.ts'
 import type { ChosenEngine } from './engine-choice.ts'
 import { LeasedBatches } from './leased-batches.ts'
 import { PolicyVersions } from './policy-versions.ts'
-import { StageLoop, type StepMeasured } from './stage-loop.ts'
+import { rowsOf, StageLoop, type StepMeasured } from './stage-loop.ts'
 import type { Generated, PipelinePlace, PolicyTensors, WorkerEvents } from './stage-worker-api.ts'
 import { measureThroughput, type Throughput, type ThroughputRequest } from './throughput.ts'
 
 const BEAT_MS = 400
+/** A work that takes longer is announced, since nothing is heard of the worker until it ends. */
+const LONG_WORK_MS = 200
 
 /** One engine with everything that works on it; it lives as long as the worker. */
 export class LoadedSlice {
@@ -18,6 +21,7 @@ export class LoadedSlice {
   readonly #versions: PolicyVersions
   readonly #loop: StageLoop
   readonly #leased: LeasedBatches
+  readonly #costs = { decode: createLayerCostFit(), prefill: createLayerCostFit() }
   #steps: StepMeasured[] = []
   #beatAt = 0
 
@@ -33,8 +37,13 @@ export class LoadedSlice {
       generated: (all, pipeline) => this.#generated(all, pipeline),
       broken: (pipeline, reason) => events.broken(pipeline, reason),
       crashed: error => events.crashed(error instanceof Error ? error.message : String(error)),
-      measured: step => this.#steps.push(step),
-      atWork: () => this.#beatWhenDue()
+      measured: step => this.#measured(step),
+      begins: work => {
+        if (this.#isDue || this.#expectedMs(work) > LONG_WORK_MS) this.#beat()
+      },
+      ended: () => {
+        if (this.#isDue) this.#beat()
+      }
     })
     setInterval(() => this.#beat(), BEAT_MS)
   }
@@ -93,8 +102,18 @@ export class LoadedSlice {
     this.#leased.reportWhenDue()
   }
 
-  #beatWhenDue(): void {
-    if (performance.now() - this.#beatAt >= BEAT_MS) this.#beat()
+  #measured(step: StepMeasured): void {
+    this.#steps.push(step)
+    observeLayerCost(this.#costs[step.kind], step, performance.now())
+  }
+
+  #expectedMs(work: StageWork): number {
+    const cost = fittedLayerCost(this.#costs[work.kind])
+    return cost === undefined ? Infinity : layerMs(cost, rowsOf(work))
+  }
+
+  get #isDue(): boolean {
+    return performance.now() - this.#beatAt >= BEAT_MS
   }
 
   #beat(): void {
@@ -103,7 +122,7 @@ export class LoadedSlice {
     const { heartbeat } = this.#loop
     if (heartbeat === undefined) return
     this.#beatAt = performance.now()
-    this.#events.beat(heartbeat, this.#steps)
+    this.#events.beat(heartbeat, this.#loop.computing, this.#steps)
     this.#steps = []
   }
 }

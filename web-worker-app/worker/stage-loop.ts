@@ -28,8 +28,9 @@ export interface StageLoopOptions {
   readonly broken: (pipeline: PipelineId, reason: string) => void
   readonly crashed: (error: unknown) => void
   readonly measured: (step: StepMeasured) => void
-  /** Before and after every work: a work may keep the thread for long. */
-  readonly atWork: () => void
+  /** Before every work, which may keep the thread for long, and after it. */
+  readonly begins: (work: StageWork) => void
+  readonly ended: () => void
 }
 
 interface TakenPlace {
@@ -124,6 +125,11 @@ export class StageLoop {
     return { workMs: now - (this.#computing?.since ?? now), roundMs: now - (this.#underWay[0]?.since ?? now) }
   }
 
+  /** A work is being computed or waits to be. */
+  get computing(): boolean {
+    return this.#computing !== undefined || this.#arrivals.length > 0
+  }
+
   #sendRound(work: StageWork): StageWork {
     this.#underWay.push({ microBatch: work.microBatch, step: work.step, since: performance.now() })
     return work
@@ -152,8 +158,8 @@ export class StageLoop {
       const work = this.#arrivals.shift()
       const taken = this.#taken
       if (work === undefined || taken === undefined) break
-      this.#options.atWork()
       this.#computing = { taken, since: performance.now() }
+      if (work.kind !== 'end') this.#options.begins(work)
       try {
         await this.#run(taken, work)
       } catch (error) {
@@ -163,7 +169,7 @@ export class StageLoop {
       }
       this.#computing = undefined
       if (taken.closed) taken.stage.clear()
-      this.#options.atWork()
+      this.#options.ended()
       await this.#turns.next()
     }
     this.#going = false
@@ -178,8 +184,7 @@ export class StageLoop {
     }
     const start = performance.now()
     const output = await stage.run(work)
-    const rows = work.kind === 'decode' ? work.rows : work.lengths.reduce((total, length) => total + length, 0)
-    this.#options.measured({ kind: work.kind, rows, ms: performance.now() - start })
+    this.#options.measured({ kind: work.kind, rows: rowsOf(work), ms: performance.now() - start })
     if (taken.closed) return
     if (output.kind === 'drawn' && this.#driver !== undefined) this.#takeDrawn(output)
     else send(place, output)
@@ -203,6 +208,11 @@ export class StageLoop {
     // The engine may be at it; then it is cleared when that work ends.
     if (this.#computing?.taken !== taken) taken.stage.clear()
   }
+}
+
+/** What a work's cost is counted by: sequences in decode, tokens of all prompts together in prefill. */
+export function rowsOf(work: StageWork): number {
+  return work.kind === 'decode' ? work.rows : work.lengths.reduce((total, length) => total + length, 0)
 }
 
 function send({ pipeline, outgoing, encoding }: PipelinePlace, message: StageMessage): void {

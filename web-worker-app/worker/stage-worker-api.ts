@@ -69,8 +69,8 @@ export interface WorkerEvents {
   generated(pipeline: PipelineId, events: Generated[]): void
   /** The place is given up: what arrived did not follow from what came before. */
   broken(pipeline: PipelineId, reason: string): void
-  /** The worker is alive; what it has computed since it said so last. */
-  beat(heartbeat: Heartbeat, steps: StepMeasured[]): void
+  /** The worker is alive, and whether it computes or is about to; what it has computed since it said so last. */
+  beat(heartbeat: Heartbeat, computing: boolean, steps: StepMeasured[]): void
   /** The engine threw: this worker is of no more use. */
   crashed(reason: string): void
 }
