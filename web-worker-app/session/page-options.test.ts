@@ -2,12 +2,12 @@ import { expect, test } from 'vitest'
 import { readPageOptions } from './page-options.ts'
 
 test('nothing starts by itself unless the address says so', () => {
-  expect(readPageOptions('')).toEqual({ autostart: false, engine: { allowSoftwareAdapter: false, threads: 1 }, memoryBytes: 1024 ** 3 })
+  expect(readPageOptions('')).toEqual({ autostart: false, engine: { allowSoftwareAdapter: false, threads: 1 }, memoryBytes: 1_000_000_000 })
   expect(readPageOptions('?autostart=1&run=first&engine=webgpu&allowSoftwareAdapter=1&threads=2&memory=3&utm_source=x')).toEqual({
     autostart: true,
     run: 'first',
     engine: { only: 'webgpu', allowSoftwareAdapter: true, threads: 2 },
-    memoryBytes: 3 * 1024 ** 2
+    memoryBytes: 3_000_000
   })
 })
 

@@ -13,9 +13,9 @@ export interface PageOptions {
   readonly memoryBytes: number
 }
 
-const MEGABYTE = 1024 ** 2
+const MEGABYTE = 1_000_000
 /** A tab of this size disturbs nobody who has many open. */
-const DEFAULT_MEGABYTES = 1024
+const DEFAULT_MEGABYTES = 1000
 
 const flag = v.optional(v.picklist(['0', '1']), '0')
 const query = v.object({

@@ -71,7 +71,7 @@ test('fragments pass through: from the stage before to the worker, from the work
   places.relayed(fragment(1, 9))
   places.fragmentFrom(A, fragment(1, 5))
   expect(await arrived).toEqual(fragment(1, 5))
-  outgoing!.postMessage(fragment(1, 6))
+  outgoing!.postMessage(fragment(1, 6), [])
   await expect.poll(() => sent).toEqual([['relay 1', [...fragment(1, 6)]]])
 })
 

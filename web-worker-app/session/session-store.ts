@@ -63,6 +63,8 @@ export interface OwnRollout {
 }
 
 export interface VolunteerSnapshot {
+  /** What the tab may take for its part of the model; 0 on a page that never joins. */
+  readonly memoryBytes: number
   readonly state: PeerState
   /** null while the state speaks for itself. */
   readonly reason: VolunteerReason | null
@@ -136,6 +138,7 @@ const initialSnapshot: SessionSnapshot = {
   feed: undefined,
   coverage: undefined,
   volunteer: {
+    memoryBytes: 0,
     state: 'stopped',
     reason: 'not_started',
     detail: null,

@@ -42,6 +42,8 @@ export class VolunteerSession {
   readonly #bytesBefore = { fromOrigin: 0, fromPeers: 0 }
   #engine: EngineHost | undefined
   #engineKind: VolunteerSnapshot['engine'] = null
+  /** The engine that passed its self-test on this page, unless it crashed. */
+  #tested: VolunteerSnapshot['engine'] = null
   #memory: MemoryBudget | undefined
   readonly #profile = new SelfProfile(report => this.#tellJoined('profile', report), () => performance.now())
   readonly #heartbeat = new HeartbeatRelay(heartbeat => this.#tellJoined('heartbeat', heartbeat), () => performance.now())
@@ -88,6 +90,7 @@ export class VolunteerSession {
       // The connection will end, and come back by itself.
       bye: () => {}
     })
+    cell.update({ volunteer: { memoryBytes: options.memoryBytes } })
     this.#server.connect()
   }
 
@@ -245,6 +248,7 @@ export class VolunteerSession {
     const engine = new EngineHost(reason => {
       if (this.#engine !== engine) return
       this.#detail = reason
+      this.#tested = null
       this.#heartbeat.end()
       this.#stages.giveUp(reason)
       this.dispatch({ kind: 'engine_crashed' })
@@ -267,7 +271,7 @@ export class VolunteerSession {
 
   async #loadRequest(base: AnnouncedVersion): Promise<LoadRequest> {
     const { model, lora } = this.#policies!.description
-    return { model, lora, layers: this.#state.layers!, weights: await this.#tensors(base), preferences: this.#options.engine }
+    return { model, lora, layers: this.#state.layers!, weights: await this.#tensors(base), preferences: this.#options.engine, ...(this.#tested !== null && { tested: this.#tested }) }
   }
 
   #engineLoaded(answer: LoadAnswer): void {
@@ -276,6 +280,7 @@ export class VolunteerSession {
       return this.dispatch({ kind: 'self_test_failed' })
     }
     this.#engineKind = answer.engine
+    this.#tested = answer.engine
     this.#profile.engineLoaded(answer.engine, this.#memory!, rangeLength(this.#state.layers!))
     this.dispatch({ kind: 'engine_ready', rows: answer.rows })
     for (const version of this.#state.ready) this.#addVersion({ version, manifestHash: this.#state.announced.get(version)! })
@@ -334,6 +339,7 @@ export class VolunteerSession {
     const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#exchange?.unreachable === true ? 'chunks_unreachable' : reason
     const { bytesFromOrigin, bytesFromPeers } = this.#exchange ?? { bytesFromOrigin: 0, bytesFromPeers: 0 }
     const volunteer: VolunteerSnapshot = {
+      memoryBytes: this.#options.memoryBytes,
       state,
       reason: shown,
       detail: shown === null ? null : this.#detail,

@@ -21,6 +21,7 @@ export const messages = {
       processor: 'One processor core: this browser offers no WebGPU on this page.'
     },
     work: { term: 'Work', text: 'One background thread, so pages stay responsive. It uses power while it runs: fans may turn up and a battery drains faster.' },
+    memory: { term: 'Memory', text: (size: string) => `Up to ${size} for its part of the model. If that is not all of it, your tab computes some layers, and other tabs the rest.` },
     sharing: { term: 'Sharing', text: 'Passes parts of the model on to other volunteers’ tabs. Tabs linked to yours can see your IP address.' },
     stopping: { term: 'Stopping', text: 'Pause or stop at any moment. Closing the tab ends everything.' },
     never: { term: 'Never', text: 'Starts by itself, reads your files, uses camera or microphone, mines currency, runs code from other volunteers, or loads anything from third parties.' }

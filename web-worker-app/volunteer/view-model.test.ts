@@ -20,9 +20,10 @@ const download = (bytesSinceJoining: number, version: number | null = null) =>
   volunteerView(sampleSnapshot(run, { state: 'fetching', reason: null, bytesFromOrigin: 8_000_000, bytesFromPeers: 1_000_000, bytesSinceJoining, version }), device).download
 
 test('before the start: cost is on the button, facts are shown, nothing can be paused', () => {
-  const view = volunteerView(sampleSnapshot(run), device)
+  const view = volunteerView(sampleSnapshot(run, { memoryBytes: 512_000_000 }), device)
+  expect(view.facts?.[3]?.text).toMatch(/^Up to 512 MB/)
   expect(view.start).toEqual({ label: 'Start helping', consequence: 'up to 44.2 MB to download · stop any time', action: 'start', enabled: true, note: null, trouble: false })
-  expect(view.facts?.map(fact => fact.term)).toEqual(['Download', 'Runs on', 'Work', 'Sharing', 'Stopping', 'Never'])
+  expect(view.facts?.map(fact => fact.term)).toEqual(['Download', 'Runs on', 'Work', 'Memory', 'Sharing', 'Stopping', 'Never'])
   expect(view.facts?.[0]?.text).toMatch(/^At most 44\.2 MB the first time: 3\.2 MB of model/)
   expect(view.controls).toEqual([])
   expect(view.contribution).toBeNull()

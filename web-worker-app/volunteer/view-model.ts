@@ -140,13 +140,14 @@ function startOffer(snapshot: SessionSnapshot, device: Device): StartOffer {
   return { label: startLabel(reason), consequence, action: 'start', enabled: note === null, note, trouble: snapshot.connection === 'offline' || snapshot.connection === 'refused' }
 }
 
-function factsBeforeStart(modelBytes: number | undefined, device: Device): Fact[] {
+function factsBeforeStart(modelBytes: number | undefined, memoryBytes: number, device: Device): Fact[] {
   const total = firstDownloadBytes(modelBytes, device)
-  const { download, engine, work, sharing, stopping, never } = messages.facts
+  const { download, engine, work, memory, sharing, stopping, never } = messages.facts
   return [
     { term: download.term, text: total === null || modelBytes === undefined ? download.unknown : download.known(formatBytes(total), formatBytes(modelBytes)) },
     { term: engine.term, text: device.webgpu ? engine.gpu : engine.processor },
     work,
+    { term: memory.term, text: memory.text(formatBytes(memoryBytes)) },
     sharing,
     stopping,
     never
@@ -228,7 +229,7 @@ export function volunteerView(snapshot: SessionSnapshot, device: Device): Volunt
     goal: description?.goal ?? null,
     connectionLost: feed !== undefined && connection !== 'online',
     status,
-    facts: stopped ? factsBeforeStart(description?.downloadBytes, device) : null,
+    facts: stopped ? factsBeforeStart(description?.downloadBytes, volunteer.memoryBytes, device) : null,
     start: stopped ? startOffer(snapshot, device) : null,
     controls: controlsFor(volunteer.state),
     download: firstDownload(snapshot),

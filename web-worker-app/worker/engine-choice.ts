@@ -25,6 +25,7 @@ export interface EngineRequest {
   readonly slice?: ModelSlice
   readonly weights: Tensors
   readonly preferences: EnginePreferences
+  readonly tested?: BrowserEngine
 }
 
 type MakeEngine = (options: TabEngineOptions) => Promise<SliceEngine>
@@ -39,7 +40,8 @@ export async function chooseEngine(request: EngineRequest): Promise<{ readonly c
   const faults: string[] = []
   let chosen: ChosenEngine | undefined
   for (const kind of ['webgpu', 'wasm'] as const) {
-    if (request.preferences.only !== undefined && request.preferences.only !== kind) continue
+    const only = request.tested ?? request.preferences.only
+    if (only !== undefined && only !== kind) continue
     try {
       const candidate = await tryEngine(kind, request)
       if (candidate === undefined) continue
@@ -54,12 +56,14 @@ export async function chooseEngine(request: EngineRequest): Promise<{ readonly c
   return { chosen, faults }
 }
 
-async function tryEngine(kind: BrowserEngine, { config, lora, slice, weights, preferences }: EngineRequest): Promise<ChosenEngine | undefined> {
+async function tryEngine(kind: BrowserEngine, { config, lora, slice, weights, preferences, tested }: EngineRequest): Promise<ChosenEngine | undefined> {
   const timer: RunTimer = { milliseconds: 0 }
   const make = await (kind === 'webgpu' ? openWebGpu(preferences, timer) : openWasm(preferences, timer))
   if (make === undefined) return undefined
-  const selfTest = await runSelfTest((goldenConfig, goldenWeights, goldenLora) => make({ config: goldenConfig, weights: goldenWeights, lora: goldenLora }))
-  if (!selfTest.ok) throw new Error(`the self-test's logits are wrong by ${selfTest.maxDifference}`)
+  if (tested !== kind) {
+    const selfTest = await runSelfTest((goldenConfig, goldenWeights, goldenLora) => make({ config: goldenConfig, weights: goldenWeights, lora: goldenLora }))
+    if (!selfTest.ok) throw new Error(`the self-test's logits are wrong by ${selfTest.maxDifference}`)
+  }
   const engine = await make({ config, weights, ...(lora !== null && { lora }), ...(slice !== undefined && { slice }) })
   const measured: Throughput[] = []
   for (const rows of ROWS_TRIED) {

@@ -49,12 +49,13 @@ export class LoadedSlice {
   }
 
   addVersion(version: PolicyVersion, policy: PolicyTensors): void {
+    // Other weights under the same number: what has begun with the former ones cannot go on.
+    if (this.#versions.has(version)) this.#loop.giveUpVersion(version)
     this.#versions.add(version, policy)
   }
 
   dropVersion(version: PolicyVersion): void {
-    this.#leased.abandon(version)
-    this.#loop.giveUpVersion(version)
+    this.giveUp(this.#leased.abandon(version))
     this.#versions.drop(version)
   }
 

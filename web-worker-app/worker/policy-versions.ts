@@ -18,6 +18,10 @@ export class PolicyVersions {
     this.#engine = engine
   }
 
+  has(version: PolicyVersion): boolean {
+    return this.#policies.has(version)
+  }
+
   add(version: PolicyVersion, policy: PolicyTensors): void {
     this.#dropped.delete(version)
     this.#policies.set(version, policy)

@@ -101,8 +101,9 @@ export class StageLoop {
     if (this.#driver !== undefined) this.drive({ kind: 'given_up', keys: keysOfVersion(this.#driver, version) })
   }
 
-  /** Whether keys and values or works of this version are here. */
+  /** Whether sequences, keys and values, or works of this version are here. */
   uses(version: PolicyVersion): boolean {
+    if (this.#driver !== undefined && keysOfVersion(this.#driver, version).length > 0) return true
     return this.#taken?.stage.versions.has(version) === true || this.#arrivals.some(work => work.kind !== 'end' && work.version === version)
   }
 

@@ -36,6 +36,8 @@ export interface LoadRequest {
   /** At least the tensors of the slice. */
   readonly weights: Tensors
   readonly preferences: EnginePreferences
+  /** This engine passed its self-test for another slice on this page: no other is tried, and it is not tested again. */
+  readonly tested?: BrowserEngine
 }
 
 export type LoadAnswer =
@@ -79,7 +81,7 @@ export interface StageWorkerApi {
   load(request: LoadRequest, events: WorkerEvents): Promise<LoadAnswer>
   /** From now on works of this version can be computed; those that came before it have waited for it. */
   addVersion(version: PolicyVersion, policy: PolicyTensors): void
-  /** What a first stage has of this version is given up. */
+  /** Its leased samples are given up; its tensors stay until what was requested is finished. */
   dropVersion(version: PolicyVersion): void
   /** Takes a place instead of the one that it has. A first stage begins its sequences again there, with the tokens that they have. */
   join(place: PipelinePlace): void
