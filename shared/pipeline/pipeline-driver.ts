@@ -53,7 +53,7 @@ export interface PipelineDriverConfig {
 }
 
 export interface PipelineDriver {
-  readonly config: PipelineDriverConfig
+  config: PipelineDriverConfig
   /** Micro-batches to keep going; see micro-batching.ts. */
   microBatches: number
   waiting: Sequence[]

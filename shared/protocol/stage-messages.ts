@@ -93,6 +93,8 @@ export const placeAssigned = v.strictObject({
   previous: v.nullable(neighbour),
   next: v.nullable(neighbour),
   encoding: v.picklist(HIDDEN_ENCODINGS),
+  /** Most sequences in one micro-batch: what every stage has room for. */
+  rows: v.pipe(count, v.minValue(1), v.maxValue(LIMITS.rowsPerMicroBatch)),
   /** To keep going at once; of use at the first stage only. */
   microBatches: v.pipe(count, v.minValue(1), v.maxValue(64))
 })

@@ -66,7 +66,7 @@ export function loseLink(state: ServingState, a: PeerId, b: PeerId, now: number,
 
 export function noticeSilence(state: ServingState, now: number, effects: ServingEffect[]): void {
   for (const host of state.hosts.values()) {
-    if (host.liveness.late === undefined && silentAt(state, host) <= now) becomeLate(state, host, 'silent', now - host.liveness.heardAt, now, effects)
+    if (host.liveness.late === undefined && silentAt(host) <= now) becomeLate(state, host, 'silent', now - host.liveness.heardAt, now, effects)
   }
 }
 

@@ -13,8 +13,6 @@ import type { Host, LateCause, ServingState } from './serving-state.ts'
 export const SILENT_AFTER_MS = 1_500
 /** Loading and testing a slice may block a worker for long. */
 export const SILENT_WHILE_LOADING_AFTER_MS = 30_000
-/** Its first works may take longer than anybody knows yet. */
-const SILENT_WHILE_UNMEASURED_AFTER_MS = 5_000
 /** A timer of the server that is late by so much was not merely inaccurate. */
 const DEAF_FROM_MS = 300
 /** Below this a busy machine, not the work, is what takes long. */
@@ -32,16 +30,8 @@ const FAULTS_MOST = 3
 const FAULTS_FORGOTTEN_AFTER_MS = 30_000
 
 /** @returns when the peer is late unless it is heard before */
-export function silentAt(state: ServingState, host: Host): number {
-  return host.liveness.heardAt + silentAfterMs(state, host)
-}
-
-/** WebAssembly keeps its worker from saying anything until a work is done. */
-function silentAfterMs(state: ServingState, host: Host): number {
-  const { ready, profile } = host
-  if (ready === undefined) return SILENT_WHILE_LOADING_AFTER_MS
-  if (ready.engine === 'webgpu') return SILENT_AFTER_MS
-  return profile === undefined ? SILENT_WHILE_UNMEASURED_AFTER_MS : Math.max(SILENT_AFTER_MS, workDeadlineMs(state, host))
+export function silentAt({ ready, liveness }: Host): number {
+  return liveness.heardAt + (ready === undefined ? SILENT_WHILE_LOADING_AFTER_MS : SILENT_AFTER_MS)
 }
 
 /** While the server itself stood still it could hear nobody: what was said meanwhile is yet to be read. */
@@ -93,7 +83,7 @@ export function lapse({ liveness }: Host, cause: LateCause, now: number): void {
 export function recovers(state: ServingState, host: Host, heartbeat: Heartbeat, now: number): boolean {
   const { liveness } = host
   if (liveness.late === undefined) return false
-  const isInTime = now <= silentAt(state, host) && heartbeat.workMs <= workDeadlineMs(state, host)
+  const isInTime = now <= silentAt(host) && heartbeat.workMs <= workDeadlineMs(state, host)
   if (!isInTime) liveness.late.inTimeSince = now
   if (now - liveness.late.inTimeSince < Math.min(PROBATION_MOST_MS, PROBATION_MS * 2 ** (liveness.lapses - 1))) return false
   liveness.late = undefined

@@ -4,7 +4,7 @@ import type { PeerId, PolicyVersion } from '../protocol/identifiers.ts'
 import type { LayerCoverage } from '../protocol/layer-coverage.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { Pipeline } from '../scheduling/layer-plan.ts'
-import { isUnlinkable, microBatchesOf, neighbours } from './pipeline-cost.ts'
+import { isUnlinkable, microBatchesOf, neighbours, rowsOf } from './pipeline-cost.ts'
 import type { ServingEffect, ServingPipeline, ServingState } from './serving-state.ts'
 import { isStageReady } from './slice-hosts.ts'
 
@@ -109,6 +109,7 @@ function tellPlaces(state: ServingState, stages: Pipeline, now: number, effects:
         next: stages.length === 1 ? null : { peer: ring[stage]!.to, path: pathOver(stage) },
         // The trainer checks rollouts against float32: halves would have some of them refused.
         encoding: 'f32',
+        rows: rowsOf(state, stages),
         microBatches
       }
     })

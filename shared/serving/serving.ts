@@ -131,7 +131,7 @@ function noteRecoveries(state: ServingState, now: number): void {
 /** An early wake-up does no harm, so a deadline that moves away asks for none. */
 function askForWakeUp(state: ServingState, effects: ServingEffect[]): void {
   let time = Infinity
-  for (const host of state.hosts.values()) if (host.liveness.late === undefined) time = Math.min(time, silentAt(state, host))
+  for (const host of state.hosts.values()) if (host.liveness.late === undefined) time = Math.min(time, silentAt(host))
   for (const pipeline of state.pipelines.values()) if (!isOpen(pipeline)) time = Math.min(time, pipeline.openBy)
   for (const deadline of sequenceDeadlines(state)) time = Math.min(time, deadline.time)
   if (time === Infinity || (state.wakeAt !== undefined && state.wakeAt <= time)) return

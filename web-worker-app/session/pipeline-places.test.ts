@@ -11,7 +11,7 @@ afterEach(() => open.splice(0).forEach(port => port.close()))
 const fragment = (pipeline: number, byte: number): Uint8Array<ArrayBuffer> => fragmentsOf(pipeline, Uint8Array.of(byte)).next().value!
 
 function placeOf(change: Partial<PlaceAssigned> = {}): PlaceAssigned {
-  return { pipeline: 1, stage: 1, stages: 3, previous: { peer: A, path: 'link' }, next: { peer: B, path: 'link' }, encoding: 'f32', microBatches: 2, ...change }
+  return { pipeline: 1, stage: 1, stages: 3, previous: { peer: A, path: 'link' }, next: { peer: B, path: 'link' }, encoding: 'f32', rows: 8, microBatches: 2, ...change }
 }
 
 /** A page whose links, worker and server write down what they are told. */
@@ -57,7 +57,7 @@ test('a first stage begins only when the pipeline is open; one of a single stage
   places.opened(1)
   places.opened(1)
   expect(told).toEqual(['taken 1', 'join 1'])
-  expect(joined).toEqual([{ pipeline: 1, encoding: 'f32', microBatches: 2 }])
+  expect(joined).toEqual([{ pipeline: 1, encoding: 'f32', rows: 8, microBatches: 2 }])
 })
 
 test('fragments pass through: from the stage before to the worker, from the worker to the next stage', async () => {

@@ -106,6 +106,6 @@ export class PipelinePlaces {
   #join(place: Place): void {
     if (place.joined || place.ports === undefined) return
     place.joined = true
-    this.#options.join({ pipeline: place.pipeline, encoding: place.encoding, microBatches: place.microBatches, ...place.ports })
+    this.#options.join({ pipeline: place.pipeline, encoding: place.encoding, rows: place.rows, microBatches: place.microBatches, ...place.ports })
   }
 }

@@ -76,7 +76,10 @@ export class StageLoop {
       else if (arrived.kind === 'frame') this.#take(taken, arrived.frame)
     })
     place.incoming?.start()
-    if (this.#driver !== undefined) this.#driver.microBatches = place.microBatches
+    if (this.#driver !== undefined) {
+      this.#driver.microBatches = place.microBatches
+      this.#driver.config = { ...this.#driver.config, maxRows: Math.min(maxRows, place.rows ?? maxRows) }
+    }
     this.drive({ kind: 'pipeline_lost' })
   }
 
@@ -155,7 +158,7 @@ export class StageLoop {
     if (this.#going) return
     this.#going = true
     for (;;) {
-      await this.#held?.until
+      while (this.#held !== undefined) await this.#held.until
       const work = this.#arrivals.shift()
       const taken = this.#taken
       if (work === undefined || taken === undefined) break

@@ -57,6 +57,8 @@ export interface PipelinePlace {
   readonly incoming?: MessagePort
   readonly outgoing?: MessagePort
   readonly encoding: HiddenEncoding
+  /** Most sequences in one micro-batch; as many as this stage has room for unless another one has less. */
+  readonly rows?: number
   /** To keep going at once; of use at the first stage only. */
   readonly microBatches: number
 }
