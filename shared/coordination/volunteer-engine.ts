@@ -30,7 +30,7 @@ export function freeRows(state: VolunteerState): number {
 }
 
 export function rowsAtOnce({ rows, place }: VolunteerState): number {
-  return rows * (place?.microBatches ?? 1)
+  return place?.rows ?? rows
 }
 
 /** Rollouts that the engine has and has not finished. */

@@ -44,10 +44,12 @@ export type WorkInput =
   /** null: nothing for now. */
   | { readonly kind: 'slice_assigned'; readonly layers: LayerRange | null }
   /** The tab's place in a pipeline, instead of the one that it had. */
-  | { readonly kind: 'place_assigned'; readonly stage: number; readonly microBatches: number }
+  | { readonly kind: 'place_assigned'; readonly stage: number; readonly rows: number }
   /** Every stage of the pipeline whose first one this is holds these versions. */
   | { readonly kind: 'pipeline_open'; readonly versions: readonly number[] }
   | { readonly kind: 'place_lost' }
+  /** People wait for so many answers of this tab. */
+  | { readonly kind: 'people_waiting'; readonly answers: number }
   | { readonly kind: 'lease_granted'; readonly lease: Lease }
   | { readonly kind: 'rollouts_finished'; readonly batch: number; readonly rollouts: readonly FinishedRollout[] }
   /** All rollouts of the batch were reported. */
@@ -112,6 +114,8 @@ export interface VolunteerState {
   /** What the tab shall hold; undefined before it was told, null for nothing. */
   layers: LayerRange | null | undefined
   place: PlaceInPipeline | null
+  /** Answers for people that are being generated. */
+  peopleWaiting: number
   engine: 'none' | 'loading' | 'ready'
   rows: number
   /** Since the last batch that went well. */
@@ -138,7 +142,8 @@ export interface VolunteerState {
 
 export interface PlaceInPipeline {
   readonly stage: number
-  readonly microBatches: number
+  /** Sequences that go round at once, in all micro-batches. */
+  readonly rows: number
   /** Versions that all stages hold; empty before the pipeline is open, and at all stages but the first. */
   versions: readonly number[]
 }
@@ -159,6 +164,7 @@ export function createVolunteer(): VolunteerState {
     fetching: null,
     layers: undefined,
     place: null,
+    peopleWaiting: 0,
     engine: 'none',
     rows: 0,
     crashes: 0,

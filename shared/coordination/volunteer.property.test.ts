@@ -17,7 +17,7 @@ const anyInput: fc.Arbitrary<VolunteerInput | { readonly kind: 'finish_some'; re
   { weight: 4, arbitrary: fc.constant({ kind: 'fetch_done' } as const) },
   { weight: 4, arbitrary: fc.constant({ kind: 'engine_loads' } as const) },
   { weight: 3, arbitrary: fc.constantFrom(WHOLE, WHOLE, WHOLE, { start: 0, end: 1 }, null).map(layers => ({ kind: 'slice_assigned', layers }) as const) },
-  { weight: 3, arbitrary: fc.constantFrom(0, 0, 0, 1).map(stage => ({ kind: 'place_assigned', stage, microBatches: 1 }) as const) },
+  { weight: 3, arbitrary: fc.constantFrom(0, 0, 0, 1).map(stage => ({ kind: 'place_assigned', stage, rows: ROWS }) as const) },
   { weight: 4, arbitrary: fc.uniqueArray(version, { minLength: 2, maxLength: 5 }).map(versions => ({ kind: 'pipeline_open', versions }) as const) },
   fc.constant({ kind: 'place_lost' } as const),
   fc.integer({ min: 1, max: 40_000 }).map(by => ({ kind: 'later', by }) as const),

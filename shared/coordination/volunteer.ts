@@ -33,7 +33,7 @@ export function stepVolunteer(state: VolunteerState, input: VolunteerInput, { no
 export function describeVolunteer(state: VolunteerState): { state: PeerState; reason: StopReason | 'user_paused' | 'offline' | 'no_run' | 'no_work' | 'no_layers' | 'no_place' | null } {
   if (state.stopped !== null) return { state: 'stopped', reason: state.stopped }
   if (state.paused) return { state: 'paused', reason: 'user_paused' }
-  if (state.running.length > 0) return { state: 'generating', reason: null }
+  if (state.running.length > 0 || state.peopleWaiting > 0) return { state: 'generating', reason: null }
   const hindrance = state.online ? null : 'offline'
   if (state.run === null) return { state: 'joining', reason: hindrance ?? (state.runMissing ? 'no_run' : null) }
   if (state.layers === undefined) return { state: 'joining', reason: hindrance }
@@ -119,13 +119,16 @@ function applyWork(state: VolunteerState, input: WorkInput, now: number, emit: E
     case 'slice_assigned':
       return assignSlice(state, input.layers, emit)
     case 'place_assigned':
-      state.place = { stage: input.stage, microBatches: input.microBatches, versions: [] }
+      state.place = { stage: input.stage, rows: input.rows, versions: [] }
       return
     case 'pipeline_open':
       if (state.place !== null) state.place.versions = input.versions
       return
     case 'place_lost':
       state.place = null
+      return
+    case 'people_waiting':
+      state.peopleWaiting = input.answers
       return
     case 'self_test_failed':
       return stop(state, 'self_test_failed', emit)
@@ -261,6 +264,8 @@ function welcome(state: VolunteerState, run: string, base: AnnouncedVersion, new
   state.run ??= { id: run, base }
   state.joining = false
   state.joined = true
+  // Whoever lets us in gives us another.
+  state.place = null
   state.runMissing = false
   state.retryAt = null
   state.announced.set(base.version, base.manifestHash)

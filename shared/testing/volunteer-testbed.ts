@@ -72,7 +72,7 @@ export class Tab {
 
   /** As the server does for a tab that has the whole model: of one stage. */
   openPipeline(versions = [0, 1, 2, 3, 4]): VolunteerEffect[] {
-    return [...this.step({ kind: 'place_assigned', stage: 0, microBatches: 1 }), ...this.step({ kind: 'pipeline_open', versions })]
+    return [...this.step({ kind: 'place_assigned', stage: 0, rows: ROWS }), ...this.step({ kind: 'pipeline_open', versions })]
   }
 
   finish(batch: Batch): void {

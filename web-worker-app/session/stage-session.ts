@@ -23,6 +23,8 @@ export interface StageSessionOptions {
 export class StageSession {
   readonly #options: StageSessionOptions
   readonly #places: PipelinePlaces
+  /** Keys of people's requests that are neither finished nor given up. */
+  readonly #requested = new Set<string>()
 
   constructor(options: StageSessionOptions) {
     this.#options = options
@@ -42,7 +44,7 @@ export class StageSession {
     place_assigned: place => {
       // The slice was lost or given up since the server counted on it.
       if (this.#options.engine() === undefined) return this.#options.tell('pipeline_broken', { pipeline: place.pipeline, reason: 'the layers are not loaded' })
-      this.#options.dispatch({ kind: 'place_assigned', stage: place.stage, microBatches: place.microBatches })
+      this.#options.dispatch({ kind: 'place_assigned', stage: place.stage, rows: place.rows * place.microBatches })
       this.#places.assign(place)
     },
     place_revoked: ({ pipeline }) => {
@@ -55,14 +57,20 @@ export class StageSession {
       this.#places.opened(pipeline)
       this.#options.dispatch({ kind: 'pipeline_open', versions })
     },
-    sequences_requested: ({ requests }) => this.#options.engine()?.request(requests.map(request => ({ ...request, interactive: true }))),
-    sequences_given_up: ({ keys }) => this.#options.engine()?.giveUp(keys),
+    sequences_requested: ({ requests }) => {
+      this.#options.engine()?.request(requests.map(request => ({ ...request, interactive: true })))
+      for (const { key } of requests) this.#requested.add(key)
+      this.#tellWaiting()
+    },
+    sequences_given_up: ({ keys }) => this.#giveUpRequests(keys),
     stage_fragment: ({ fragment }) => this.#places.relayed(fragment instanceof ArrayBuffer ? new Uint8Array(fragment) : new Uint8Array(fragment))
   }
 
   readonly events: Pick<WorkerEvents, 'generated' | 'broken'> = {
     generated: (pipeline, events) => {
       for (const sequences of inMessages(events)) this.#options.tell('sequences_generated', { pipeline, sequences })
+      const finished = events.filter(event => event.kind === 'finished' && this.#requested.delete(event.key))
+      if (finished.length > 0) this.#tellWaiting()
     },
     broken: (pipeline, reason) => {
       if (pipeline === this.#places.pipeline) this.giveUp(reason)
@@ -82,14 +90,31 @@ export class StageSession {
     const { pipeline } = this.#places
     if (pipeline === undefined) return
     console.warn(`the place in pipeline ${pipeline} was given up: ${reason}`)
-    this.#places.giveUp()
+    this.end()
     this.#options.tell('pipeline_broken', { pipeline, reason: reason.slice(0, 300) })
     this.#options.dispatch({ kind: 'place_lost' })
   }
 
-  /** The tab leaves, or its engine goes; the server knows. */
+  /** Nobody hears what is generated for people; the server has others do it. What was leased goes on. */
+  disconnected(): void {
+    this.#giveUpRequests([...this.#requested])
+  }
+
+  /** The engine goes, or the server gives places anew. What people asked for, it asks of others. */
   end(): void {
     this.#places.giveUp()
+    this.#giveUpRequests([...this.#requested])
+  }
+
+  #giveUpRequests(keys: readonly string[]): void {
+    if (keys.length === 0) return
+    this.#options.engine()?.giveUp(keys)
+    for (const key of keys) this.#requested.delete(key)
+    this.#tellWaiting()
+  }
+
+  #tellWaiting(): void {
+    this.#options.dispatch({ kind: 'people_waiting', answers: this.#requested.size })
   }
 }
 

@@ -65,6 +65,7 @@ export class VolunteerSession {
     this.#server = new ServerConnection({ role: 'volunteer' }, {
       connection: connection => {
         cell.update({ connection })
+        if (connection !== 'online') this.#stages.disconnected()
         this.dispatch({ kind: connection === 'online' ? 'connected' : 'disconnected' })
       },
       run_described: description => {
@@ -191,6 +192,7 @@ export class VolunteerSession {
     const newestVersion = policies.announce(newest)
     if (typeof newestVersion === 'string') return this.#refuseRun(newestVersion)
     this.#detail = null
+    this.#stages.end()
     if (known !== undefined && policies !== known) this.#closeExchange()
     this.#policies = policies
     store.pin({ run: description.run, version: base.manifest.version })
