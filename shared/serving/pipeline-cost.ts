@@ -23,13 +23,13 @@ export function tokenMs(state: ServingState, { stages, sequences }: ServingPipel
   return costs.reduce((sum, cost) => sum + cost, linksMs(state, stages))
 }
 
-/** Sequences that every stage has memory for. */
+/** Sequences of one micro-batch that every stage takes. */
 export function rowsOf(state: ServingState, stages: Pipeline): number {
   return Math.min(...stages.map(({ peer }) => state.hosts.get(peer)?.ready?.rows ?? 0))
 }
 
-export function freeRows(state: ServingState, { stages, sequences }: ServingPipeline): number {
-  return Math.max(0, rowsOf(state, stages) - sequences.size)
+export function freeRows({ rows, sequences }: ServingPipeline): number {
+  return Math.max(0, rows - sequences.size)
 }
 
 export function microBatchesOf(state: ServingState, stages: Pipeline): number {

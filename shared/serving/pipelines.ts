@@ -92,9 +92,11 @@ function tellPlaces(state: ServingState, stages: Pipeline, now: number, effects:
   const id = state.nextPipeline++
   const ring = neighbours(stages)
   const relayed = ring.flatMap(({ from, to }, stage) => (isUnlinkable(state, from, to) ? [stage] : []))
-  state.pipelines.set(id, { id, stages, relayed, openBy: now + OPEN_WITHIN_MS, taken: new Set(), versions: undefined, sequences: new Set() })
-  const pathOver = (stage: number): 'relay' | 'link' => (relayed.includes(stage) ? 'relay' : 'link')
   const microBatches = microBatchesOf(state, stages)
+  const rowsPerBatch = rowsOf(state, stages)
+  const rows = Math.max(rowsPerBatch, Math.min(state.model.rows, rowsPerBatch * microBatches))
+  state.pipelines.set(id, { id, stages, relayed, openBy: now + OPEN_WITHIN_MS, rows, taken: new Set(), versions: undefined, sequences: new Set() })
+  const pathOver = (stage: number): 'relay' | 'link' => (relayed.includes(stage) ? 'relay' : 'link')
   for (const [stage, { peer }] of stages.entries()) {
     const before = (stage + stages.length - 1) % stages.length
     effects.push({
@@ -109,7 +111,7 @@ function tellPlaces(state: ServingState, stages: Pipeline, now: number, effects:
         next: stages.length === 1 ? null : { peer: ring[stage]!.to, path: pathOver(stage) },
         // The trainer checks rollouts against float32: halves would have some of them refused.
         encoding: 'f32',
-        rows: rowsOf(state, stages),
+        rows: rowsPerBatch,
         microBatches
       }
     })

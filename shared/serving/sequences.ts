@@ -103,7 +103,7 @@ function openPipelinesByVersion(state: ServingState): Map<PolicyVersion, Serving
 }
 
 function cheapest(state: ServingState, pipelines: readonly ServingPipeline[], request: PersonsRequest): ServingPipeline | undefined {
-  const free = pipelines.filter(pipeline => freeRows(state, pipeline) > 0)
+  const free = pipelines.filter(pipeline => freeRows(pipeline) > 0)
   const costs = new Map(free.map(pipeline => [pipeline, tokenMs(state, pipeline, request)]))
   return free.toSorted((left, right) => costs.get(left)! - costs.get(right)!)[0]
 }

@@ -70,6 +70,8 @@ export interface ServedModel {
   /** Of one token's hidden state on the wire. */
   readonly hiddenBytes: number
   readonly largestTensorBytes: number
+  /** Sequences for which a slice has memory. */
+  readonly rows: number
   /** Tokens of keys and values for which every row has memory: prompt and answer together. */
   readonly contextTokens: number
 }
@@ -110,6 +112,8 @@ export interface ServingPipeline {
   /** Places whose frames to the next one go through the server. */
   readonly relayed: readonly number[]
   readonly openBy: number
+  /** People's sequences that it serves at once, at most. */
+  readonly rows: number
   readonly taken: Set<PeerId>
   /** Versions of the last `pipeline_open`; undefined while it is opening. */
   versions: readonly PolicyVersion[] | undefined
@@ -171,7 +175,7 @@ const BYTES_PER_ELEMENT = 4
 export function createServing(config: DecoderConfig, use: SliceUse, firstPipeline: PipelineId = 1): ServingState {
   const largest = Math.max(...sliceTensors(config).map(({ shape }) => elementCount(shape)))
   return {
-    model: { shape: modelShape(config, use), hiddenBytes: config.hiddenSize * BYTES_PER_ELEMENT, largestTensorBytes: largest * BYTES_PER_ELEMENT, contextTokens: use.contextTokens },
+    model: { shape: modelShape(config, use), hiddenBytes: config.hiddenSize * BYTES_PER_ELEMENT, largestTensorBytes: largest * BYTES_PER_ELEMENT, rows: use.rows, contextTokens: use.contextTokens },
     hosts: new Map(),
     plan: EMPTY_PLAN,
     planUnweighed: false,

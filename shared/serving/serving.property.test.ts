@@ -7,7 +7,6 @@ import { modelShape } from '../scheduling/model-shape.ts'
 import { runs } from '../testing/property-runs.ts'
 import { expectedAnswer, ServingTestbed, type AfterStep, type Ailment, type TabAbilities } from '../testing/serving-testbed.ts'
 import { tinyConfig } from '../testing/tiny-model.ts'
-import { rowsOf } from './pipeline-cost.ts'
 import { commonVersions, isOpen } from './pipelines.ts'
 import { presentDevices } from './slice-hosts.ts'
 
@@ -117,7 +116,7 @@ describe('for any story of joining, leaving, freezing, hanging, lost links and r
           expect(planFaults(state.model.shape, devices, state.plan)).toEqual([])
           expect(planFaults(state.model.shape, devices, { pipelines: pipelines.map(({ stages }) => stages), standbys: [] })).toEqual([])
           for (const pipeline of pipelines) {
-            expect(pipeline.sequences.size).toBeLessThanOrEqual(rowsOf(state, pipeline.stages))
+            expect(pipeline.sequences.size).toBeLessThanOrEqual(pipeline.rows)
             expect(isOpen(pipeline) || pipeline.sequences.size === 0).toBe(true)
             for (const key of pipeline.sequences) expect(state.sequences.get(key)?.pipeline).toBe(pipeline.id)
             for (const { peer, slice } of pipeline.stages) expect(state.hosts.get(peer)!.ready!.layers).toEqual({ start: slice.start, end: slice.end })

@@ -115,13 +115,13 @@ function isIdle({ plan, pipelines, sequences, hosts }: ServingState): boolean {
   return sequences.size === 0 && pipelines.size === plan.pipelines.length && [...pipelines.values()].every(isOpen) && ![...hosts.values()].some(isWorking)
 }
 
-/** A break is over when other pipelines serve what it interrupted; if that was nothing, when the next one opens. */
+/** A break is over when another pipeline is open for all that it interrupted, though some may have to wait for a row; if that was nothing, when the next one opens. */
 function noteRecoveries(state: ServingState, now: number): void {
   for (const { report, waiting, decidedAt } of state.breaks) {
     if (report.recoveredAfterMs !== null) continue
     for (const key of waiting) {
       const sequence = state.sequences.get(key)
-      if (sequence === undefined || sequence.pipeline !== undefined) waiting.delete(key)
+      if (sequence === undefined || sequence.pipeline !== undefined || sequence.unservableSince === undefined) waiting.delete(key)
     }
     const another = [...state.pipelines.values()].find(pipeline => isOpen(pipeline) && (report.sequences > 0 || pipeline.id > report.pipeline))
     if (waiting.size === 0 && another !== undefined) report.recoveredAfterMs = now - decidedAt
