@@ -9,7 +9,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   learner: async () => (await import('./learner.ts')).learnerBenchmark,
   pipeline: async () => (await import('./pipeline/pipeline-bench.ts')).pipelineBenchmark,
   rollout: async () => (await import('./rollout.ts')).rolloutBenchmark,
-  scheduling: async () => (await import('./scheduling/scheduling-bench.ts')).schedulingBenchmark
+  scheduling: async () => (await import('./scheduling/scheduling-bench.ts')).schedulingBenchmark,
+  serve: async () => (await import('./serve/serve-bench.ts')).serveBenchmark
 }
 
 function usage(): string {

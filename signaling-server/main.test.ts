@@ -58,6 +58,7 @@ test('keys of the API are read from the environment, and none may be short', asy
   const asked = ['', 'Bearer a-key-of-sixteen-or-more', 'Bearer another-key-of-sixteen', 'Bearer a-key-of-sixteen-or-more, another-key-of-sixteen']
   const answers = await Promise.all(asked.map(async authorization => (await fetch(`${url}/v1/models`, { headers: { authorization } })).status))
   expect(answers).toEqual([401, 200, 200, 401])
+  expect((await fetch(`${url}/health`)).headers.get('keep-alive')).toBe('timeout=65')
   child.kill('SIGTERM')
   expect(await exit).toBe(0)
 

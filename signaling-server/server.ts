@@ -45,6 +45,11 @@ export interface SignalingServer {
  * server waiting for a request that never comes.
  */
 export const CLOSING_GRACE_MS = 2_000
+/**
+ * A client that asks again on a connection in the moment in which the server closes it is told of a broken connection.
+ * Node's five seconds make that likely on a busy machine.
+ */
+const IDLE_CONNECTION_MS = 65_000
 
 /** @throws the listen error, with its `code` (e.g. EADDRINUSE), when the port cannot be had */
 export async function startSignalingServer(options: SignalingServerOptions): Promise<SignalingServer> {
@@ -53,7 +58,7 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
   const metrics = createMetrics(origin, () => sockets.connectionsByRole())
   // The app first: socket.io takes its own requests before it passes the others on to whoever listened already.
   const serving: ServingPort = options.serving ?? { runs: () => sockets.serving.runs(), open: (sequence, listener) => sockets.serving.open(sequence, listener) }
-  const http = createServer(createApp({ ...options, serving }, origin, metrics, log))
+  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ ...options, serving }, origin, metrics, log))
   const sockets = openSwarmSockets(
     http,
     {
