@@ -10,7 +10,8 @@ afterEach(() => {
 })
 
 function run(flags: readonly string[], token: string | undefined = TOKEN, apiKeys = '') {
-  const { MURMURATION_TRAINER_TOKEN: _, ...env } = { ...process.env, MURMURATION_API_KEYS: apiKeys }
+  const { MURMURATION_TRAINER_TOKEN: _, ...rest } = process.env
+  const env = { ...rest, MURMURATION_API_KEYS: apiKeys }
   const child = spawn(process.execPath, ['--import', 'tsx', 'signaling-server/main.ts', ...flags], { env: { ...env, ...(token !== '' && { MURMURATION_TRAINER_TOKEN: token }) } })
   started.push(child)
   const output = { stdout: '', stderr: '' }
