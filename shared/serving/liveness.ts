@@ -11,8 +11,6 @@ import type { Host, LateCause, ServingState } from './serving-state.ts'
 
 /** Three heartbeats and some delay. */
 export const SILENT_AFTER_MS = 1_500
-/** Loading and testing a slice may block a worker for long. */
-export const SILENT_WHILE_LOADING_AFTER_MS = 30_000
 /** A timer of the server that is late by so much was not merely inaccurate. */
 const DEAF_FROM_MS = 300
 /** Below this a busy machine, not the work, is what takes long. */
@@ -29,9 +27,9 @@ const LAPSES_FORGOTTEN_AFTER_MS = 120_000
 const FAULTS_MOST = 3
 const FAULTS_FORGOTTEN_AFTER_MS = 30_000
 
-/** @returns when the peer is late unless it is heard before */
+/** @returns when the peer is late unless it is heard before; never while it has nothing to compute with, which its connection alone vouches for */
 export function silentAt({ ready, liveness }: Host): number {
-  return liveness.heardAt + (ready === undefined ? SILENT_WHILE_LOADING_AFTER_MS : SILENT_AFTER_MS)
+  return ready === undefined ? Infinity : liveness.heardAt + SILENT_AFTER_MS
 }
 
 /** While the server itself stood still it could hear nobody: what was said meanwhile is yet to be read. */

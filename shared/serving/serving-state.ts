@@ -152,6 +152,8 @@ export interface ServingState {
   plan: LayerPlan
   /** Peers came or went since a fresh allocation was last weighed. */
   planUnweighed: boolean
+  /** When somebody was last seen at work, came or went. */
+  busyAt: number
   readonly links: LinkMap
   readonly pipelines: Map<PipelineId, ServingPipeline>
   nextPipeline: PipelineId
@@ -179,6 +181,7 @@ export function createServing(config: DecoderConfig, use: SliceUse, firstPipelin
     hosts: new Map(),
     plan: EMPTY_PLAN,
     planUnweighed: false,
+    busyAt: 0,
     links: createLinkMap(),
     pipelines: new Map(),
     nextPipeline: firstPipeline,

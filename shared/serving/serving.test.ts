@@ -193,6 +193,25 @@ test('neighbours that cannot be linked are relayed, which is reported; a link th
   expect(coverageOf(bed.state, bed.now).pipelines).toMatchObject([{ open: true, relayed: [] }])
 })
 
+test('who loads a slice for minutes, or has nothing to hold, is not taken for late', () => {
+  const bed = bedOf([tab(), tab(), tab({ loadMs: 100_000 }), tab({ memoryBytes: 0 })])
+  for (const index of [2, 3]) bed.ail(index, 'frozen')
+  bed.wait(90_000)
+  expect(coverageOf(bed.state, bed.now).hosts.map(({ state }) => state)).toEqual(['ready', 'ready', 'assigned', 'assigned'])
+})
+
+test('a better plan is made only once nobody has worked for a while', () => {
+  const bed = bedOf([tab(), tab(), tab(), tab({ memoryBytes: 2 * THIRD })], 3)
+  const grown = openPipelines(bed)
+  bed.join(3)
+  bed.wait(20_000)
+  ask(bed, 'a')
+  bed.wait(55_000)
+  expect(openPipelines(bed)).toEqual(grown)
+  bed.wait(20_000)
+  expect(openPipelines(bed).map(stages => stages.length)).toEqual([2])
+})
+
 describe('requests that nobody can serve', () => {
   function refusalAfter(bed: ServingTestbed, ms: number): unknown {
     bed.wait(ms)

@@ -11,6 +11,9 @@ import { closeRequest, dispatch, endOverdue, openRequest, sequenceDeadlines, tak
 import type { Host, ServingEffect, ServingInput, ServingPipeline, ServingState, StageTold } from './serving-state.ts'
 import { createHost, placeInPlan, takeSliceReady, weighPlan } from './slice-hosts.ts'
 
+/** A fresh plan has everybody load anew: only when nobody would notice. */
+const IDLE_AFTER_MS = 60_000
+
 /**
  * Changes `state` and @returns what to do, in order.
  * @param now milliseconds on a clock that never goes back
@@ -18,6 +21,7 @@ import { createHost, placeInPlan, takeSliceReady, weighPlan } from './slice-host
 export function stepServing(state: ServingState, input: ServingInput, { now }: { readonly now: number }): ServingEffect[] {
   const effects: ServingEffect[] = []
   take(state, input, now, effects)
+  if (state.sequences.size > 0 || input.kind === 'peer_joined' || input.kind === 'peer_left') state.busyAt = now
   realisePlan(state, now, effects)
   dispatch(state, now, effects)
   endOverdue(state, now, effects)
@@ -60,7 +64,7 @@ function take(state: ServingState, input: ServingInput, now: number, effects: Se
       state.wakeAt = undefined
       noticeSilence(state, now, effects)
       noticeUntakenPlaces(state, now, effects)
-      if (state.planUnweighed && isIdle(state)) weighPlan(state, effects)
+      if (state.planUnweighed && isIdle(state, now)) weighPlan(state, effects)
       return
     case 'slice_ready':
     case 'profile':
@@ -86,6 +90,7 @@ function takeTold(state: ServingState, host: Host, input: StageTold, now: number
       reportRoundTrips(state.links, host.peer, input.message.roundTrips)
       return
     case 'heartbeat':
+      if (input.message.workMs > 0 || input.message.roundMs > 0) state.busyAt = now
       hear(state, host, input.message, now, effects)
       return
     case 'place_taken': {
@@ -109,10 +114,9 @@ function placeOf(state: ServingState, peer: PeerId, id: number): ServingPipeline
   return pipeline?.stages.some(stage => stage.peer === peer) === true ? pipeline : undefined
 }
 
-/** Nobody's work would be disturbed, and nothing is being loaded. */
-function isIdle({ plan, pipelines, sequences, hosts }: ServingState): boolean {
-  const isWorking = ({ liveness }: Host): boolean => liveness.heartbeat.workMs > 0 || liveness.heartbeat.roundMs > 0
-  return sequences.size === 0 && pipelines.size === plan.pipelines.length && [...pipelines.values()].every(isOpen) && ![...hosts.values()].some(isWorking)
+/** Nobody has worked for a while, and nothing is being loaded. */
+function isIdle({ plan, pipelines, busyAt }: ServingState, now: number): boolean {
+  return now - busyAt >= IDLE_AFTER_MS && pipelines.size === plan.pipelines.length && [...pipelines.values()].every(isOpen)
 }
 
 /** A break is over when another pipeline is open for all that it interrupted, though some may have to wait for a row; if that was nothing, when the next one opens. */

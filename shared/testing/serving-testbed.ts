@@ -271,7 +271,7 @@ export class ServingTestbed {
       case 'beat':
         schedule(this.#queue, BEAT_MS, event)
         if (tab.ailment === 'frozen') return
-        this.#send(tab, { kind: 'heartbeat', peer: tab.peer, message: { workMs: tab.ailment === 'stuck' ? this.now - tab.stuckSince : 0, roundMs: this.now - tab.drawnAt } })
+        this.#send(tab, { kind: 'heartbeat', peer: tab.peer, message: { workMs: tab.ailment === 'stuck' ? this.now - tab.stuckSince : 0, roundMs: tab.sequences.size === 0 ? 0 : this.now - tab.drawnAt } })
         return
       case 'turn':
         schedule(this.#queue, TURN_MS, event)
