@@ -72,7 +72,7 @@ function fleet(layers: number, pipelines: number, stages: number): LayerCoverage
 test('shows chains, states and times, and follows what the server says', async ({ page }) => {
   const faults = watchForFaults(page, server.url)
   const tell = await openDashboard(page)
-  await expect(section(page)).toHaveCount(0)
+  await expect(section(page), 'of a run without tabs').toContainText('No tab is here to hold them.')
   tell(sampleCoverage)
   await expect(section(page).getByRole('status')).toHaveText('Every layer is served: 1 pipeline is open.')
   await expect(section(page).locator(`tr[data-host="${PEER_A}"] td`)).toHaveText(['0–1', 'ready', '1', '4.5', '3', 'direct'])

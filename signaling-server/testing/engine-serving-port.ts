@@ -33,8 +33,8 @@ export class EngineServingPort implements ServingPort {
   readonly run: ServedRun
   /** Every sequence is refused with this. */
   refusal: ServingRefusal | undefined
-  /** Nothing is computed while true. */
-  held = false
+  /** Works that are computed before everything stands still. */
+  #worksAllowed = Infinity
   readonly #engine: SliceEngine
   readonly #stage: Stage
   readonly #driver: PipelineDriver
@@ -94,8 +94,13 @@ export class EngineServingPort implements ServingPort {
     }
   }
 
+  /** Stands still, at once or after so many works (a prefill, or one token for everybody). */
+  hold(afterWorks = 0): void {
+    this.#worksAllowed = afterWorks
+  }
+
   goOn(): void {
-    this.held = false
+    this.#worksAllowed = Infinity
     void this.#compute()
   }
 
@@ -157,6 +162,9 @@ export class EngineServingPort implements ServingPort {
   }
 
   #next(): StageWork | undefined {
-    return this.held ? undefined : this.#works.shift()
+    if (this.#worksAllowed === 0) return undefined
+    const work = this.#works.shift()
+    if (work !== undefined) this.#worksAllowed--
+    return work
   }
 }

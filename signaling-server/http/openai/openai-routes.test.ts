@@ -212,7 +212,7 @@ describe('chat completions', () => {
 describe('whoever goes away', () => {
   test.each([true, false])('frees the places of all answers at once (stream: %s)', async stream => {
     await withServer(endless, [], async url => {
-      endless.held = true
+      endless.hold()
       const aborted = new AbortController()
       const answering = clientOf(url).completions.create({ model: MODEL, prompt: '1+', n: 3, max_tokens: 200, stream }, { signal: aborted.signal })
       const ended = answering.then(
@@ -232,7 +232,7 @@ describe('whoever goes away', () => {
       const stream = await clientOf(url).completions.create({ model: MODEL, prompt: '1+', max_tokens: 200, stream: true })
       for await (const part of stream) {
         expect(part.choices[0]!.finish_reason).toBeNull()
-        endless.held = true
+        endless.hold()
         break
       }
       await endless.untilSequences(0)
