@@ -39,6 +39,8 @@ export class NodeVolunteer {
   #engine: SliceEngine | undefined
   #held: Manifest | undefined
   #wanted: Manifest | undefined
+  /** By version: a lease of an older one may cross the announcement of the next. */
+  readonly #announced = new Map<number, Manifest>()
   readonly #leases: Lease[] = []
   #working: Promise<void> = Promise.resolve()
   #stopped = false
@@ -52,17 +54,13 @@ export class NodeVolunteer {
       // Not open yet: the description of the run will say when.
       if (answer.kind === 'refused') return
       this.#welcome = answer
-      this.#wanted = answer.newest.manifest
-      this.#work()
+      this.#hear(answer.newest.manifest)
     }
     this.#socket.on('connect', () => void join())
     this.#socket.on('run_described', () => {
       if (this.#welcome === undefined) void join()
     })
-    this.#socket.on('policy_announced', ({ manifest }: PolicyAnnouncement) => {
-      this.#wanted = manifest
-      this.#work()
-    })
+    this.#socket.on('policy_announced', ({ manifest }: PolicyAnnouncement) => this.#hear(manifest))
     this.#socket.on('lease_granted', (lease: Lease) => {
       this.#leases.push(lease)
       this.#work()
@@ -76,6 +74,12 @@ export class NodeVolunteer {
     await this.#engine?.release()
   }
 
+  #hear(manifest: Manifest): void {
+    this.#announced.set(manifest.version, manifest)
+    this.#wanted = manifest
+    this.#work()
+  }
+
   #work(): void {
     this.#working = this.#working.then(() => this.#workOnce())
   }
@@ -83,7 +87,7 @@ export class NodeVolunteer {
   async #workOnce(): Promise<void> {
     if (this.#stopped || this.#welcome === undefined || this.#wanted === undefined) return
     const lease = this.#leases.shift()
-    if (lease !== undefined && this.#held?.version === lease.version) await this.#fulfil(lease)
+    if (lease !== undefined) await this.#fulfil(lease, this.#welcome)
     if (this.#leases.length === 0 && this.#held !== this.#wanted) await this.#take(this.#wanted, this.#welcome)
     if (this.#leases.length === 0) this.#tell('work_wanted', { run: this.#held!.run, version: this.#held!.version, rollouts: ROWS })
   }
@@ -124,7 +128,11 @@ export class NodeVolunteer {
     return bytes
   }
 
-  async #fulfil(lease: Lease): Promise<void> {
+  async #fulfil(lease: Lease, welcome: Welcome): Promise<void> {
+    const manifest = this.#announced.get(lease.version)
+    // The version went with a damaged checkpoint, or bears another's number by now: the lease goes back by expiring.
+    if (manifest === undefined || manifestHash(manifest) !== lease.manifestHash) return
+    if (this.#held !== manifest) await this.#take(manifest, welcome)
     const generator = new BatchGenerator({ engine: this.#engine!, uniform, maxRows: ROWS })
     const seeds = new Map<string, { prompt: number; index: number; seed: string }>()
     for (const { prompt, tokens, samples } of lease.prompts) {

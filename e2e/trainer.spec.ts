@@ -182,9 +182,16 @@ test('lies are refused by name, their teller gets no more work, and the run ends
     log_prob_mismatch: rollout => ({ ...rollout, logProbs: rollout.logProbs.map(logProb => logProb - 0.01) }),
     not_terminated: rollout => ({ ...rollout, finish: rollout.finish === 'stop' ? 'length' : 'stop' })
   }
-  const liars = Object.values(lies).map(distort => bench.volunteer({ distort }))
+  const trainer = bench.train(['--run', bench.runFile({ updates: 12 }), '--run-directory', directory])
+  const liars: NodeVolunteer[] = []
+  // The honest one comes once every lie has been answered: nobody is too late to tell theirs.
+  await Promise.all(
+    Object.values(lies).map(
+      distort => new Promise<void>(resolve => liars.push(bench.volunteer({ distort, heard: ({ outcome }) => void (outcome === 'rejected' && resolve()) })))
+    )
+  )
   bench.volunteer()
-  expect((await bench.train(['--run', bench.runFile({ updates: 12 }), '--run-directory', directory]).exited).code).toBe(0)
+  expect((await trainer.exited).code).toBe(0)
   const report = readReport(join(directory, 'report.json'))
   expect(Object.keys(report.rollouts.rejected).toSorted()).toEqual(Object.keys(lies).toSorted())
   for (const liar of liars) expect(report.peers.find(({ id }) => id === liar.peer)).toMatchObject({ accepted: 0 })

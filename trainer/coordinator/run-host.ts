@@ -229,15 +229,12 @@ export class RunHost {
 
   #judgeWaiting(): void {
     if (this.#judging || this.#toJudge.length === 0) return
-    this.#judging = true
-    this.#judgeAll()
-      .catch(this.#parts.ports.failed)
-      .finally(() => {
-        this.#judging = false
-      })
+    this.#judgeAll().catch(this.#parts.ports.failed)
   }
 
+  /** `#judging` falls in the same turn in which the last batch is found, so that nothing can be left waiting in between. */
   async #judgeAll(): Promise<void> {
+    this.#judging = true
     while (this.#toJudge.length > 0) {
       const batch = this.#toJudge.slice(0, JUDGED_AT_ONCE)
       this.#toJudge = this.#toJudge.slice(JUDGED_AT_ONCE)
@@ -249,6 +246,7 @@ export class RunHost {
       for (const [index, { ticket, id }] of unknown.entries()) this.#desk.get(ticket).judgements.set(id, judgements[index]!)
       this.#turn(batch.map(({ ticket, id, rollout }, index) => judgedInput(this.#desk.get(ticket), id, rollout, known[index])))
     }
+    this.#judging = false
   }
 
   /** @returns undefined when the model has to say */
