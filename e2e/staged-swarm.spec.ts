@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { expect, test, type Browser, type Page } from '@playwright/test'
+import { expect, test as base, type Browser, type Page } from '@playwright/test'
 import OpenAI from 'openai'
+import type { DecoderConfig } from '#shared/model/config.ts'
 import type { LayerCoverage } from '#shared/protocol/layer-coverage.ts'
+import type { Rollout } from '#shared/protocol/rollout.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
 import { answerSeed } from '#signaling-server/http/openai/answer-request.ts'
@@ -10,7 +12,7 @@ import { buildPage } from '../cli/page-build.ts'
 import { CoverageWatcher } from './coverage-watcher.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { expectSameAsNode, expectSameOrTied } from './node-generation.ts'
-import { freeze, kill, makeSlowable, slow } from './tab-faults.ts'
+import { freeze, kill, makeSlowable, makeUnlinkable, slow } from './tab-faults.ts'
 
 /** Tabs that lend too little for the whole model, on the real signaling server: what they generate together, and what happens when one of them fails. */
 
@@ -21,7 +23,9 @@ const RUN = 'staged-test'
 /** Megabytes that hold so many layers. */
 const MEMORY_FOR = { 1: 5, 2: 9, 3: 13, 4: 30 } as const
 type Layers = keyof typeof MEMORY_FOR
+const ENGINES = { wasm: 'engine=wasm', webgpu: 'engine=webgpu&allowSoftwareAdapter=1' } as const
 
+const test = base.extend<{ readonly model: DecoderConfig }>({ model: [config, { option: true }] })
 test.use({ trace: 'off', screenshot: 'off' })
 
 let page: string
@@ -33,10 +37,10 @@ test.beforeAll(async () => {
   page = await buildPage(ROOT, () => {})
 })
 
-test.beforeEach(async () => {
+test.beforeEach(async ({ model }) => {
   const trainerToken = randomBytes(32).toString('hex')
   server = await startSignalingServer({ port: 0, host: '127.0.0.1', page, models: 'public/models', trainerToken })
-  trainer = new LeasingTrainer(server.url, trainerToken, RUN, config, { ...lora, targets: [...lora.targets] })
+  trainer = new LeasingTrainer(server.url, trainerToken, RUN, model, { ...lora, targets: [...lora.targets] })
   await trainer.open()
   await trainer.publish(0)
   coverage = new CoverageWatcher(server.url)
@@ -45,46 +49,74 @@ test.beforeEach(async () => {
 // oxlint-disable-next-line no-empty-pattern -- Playwright tells from the pattern which fixtures are wanted
 test.afterEach(async ({}, info) => {
   for (const { description } of info.annotations) if (description !== undefined) console.log(description)
+  if (info.status !== info.expectedStatus) await info.attach('coverage', { body: JSON.stringify(coverage.latest, undefined, 2) })
   coverage.close()
   trainer.close()
   await server.close()
 })
 
+interface TabOptions {
+  readonly engine?: keyof typeof ENGINES
+  readonly prepare?: (tab: Page) => Promise<void>
+}
+
 /** A tab that can hold so many layers. @returns once the server counts on it */
-async function openTab(browser: Browser, layers: Layers, prepare: (tab: Page) => Promise<void> = () => Promise.resolve()): Promise<{ readonly tab: Page; readonly peer: string }> {
+async function openTab(browser: Browser, layers: Layers, { engine = 'wasm', prepare }: TabOptions = {}): Promise<{ readonly tab: Page; readonly peer: string }> {
   const known = new Set(coverage.latest?.hosts.map(({ peer }) => peer))
   const tab = await (await browser.newContext()).newPage()
-  await prepare(tab)
-  await tab.goto(`${server.url}/?autostart=1&engine=wasm&memory=${MEMORY_FOR[layers]}`)
+  await prepare?.(tab)
+  await tab.goto(`${server.url}/?autostart=1&memory=${MEMORY_FOR[layers]}&${ENGINES[engine]}`)
   const newcomer = ({ hosts }: LayerCoverage): string | undefined => hosts.find(({ peer }) => !known.has(peer))?.peer
   return { tab, peer: newcomer(await coverage.waitFor(told => newcomer(told) !== undefined))! }
 }
 
-const openPipelines = ({ pipelines }: LayerCoverage, version: number): LayerCoverage['pipelines'] => pipelines.filter(({ open, versions }) => open && versions.includes(version))
+const openPipelines = ({ pipelines }: Pick<LayerCoverage, 'pipelines'>, version: number): LayerCoverage['pipelines'] => pipelines.filter(({ open, versions }) => open && versions.includes(version))
 
-for (const memories of [[2, 2], [1, 2, 1], [1, 1, 1, 1]] as const) {
-  test(`${memories.length} tabs that hold ${memories.join(' + ')} layers generate what one does, version after version`, async ({ browser }) => {
-    const peers: string[] = []
-    for (const layers of memories) peers.push((await openTab(browser, layers)).peer)
-    const told = await coverage.waitFor(told => openPipelines(told, 0).length === 1)
-    expect(told.missing).toEqual([])
-    const { stages } = told.pipelines[0]!
-    expect(stages.toSorted()).toEqual(peers.toSorted())
-    const slices = stages.map(stage => told.hosts.find(({ peer }) => peer === stage)!.layers!)
-    expect(slices.map(({ start }) => start), 'each begins where the one before ends').toEqual([0, ...slices.slice(0, -1).map(({ end }) => end)])
-    expect(slices.at(-1)!.end).toBe(config.layers)
-
-    const first = stages[0]!
-    const delivered = (version: number): number => (trainer.delivered.get(first) ?? []).filter(rollout => rollout.version === version).length
-    await trainer.waitFor(() => delivered(0) >= 64)
-    await trainer.publish(1)
-    await trainer.waitFor(() => delivered(1) >= 64)
-    await trainer.publish(2)
-    await trainer.waitFor(() => delivered(2) >= 64)
-    await expectSameAsNode(trainer, [0, 1, 2].flatMap(version => trainer.delivered.get(first)!.filter(rollout => rollout.version === version).slice(0, 64)))
-    expect([...trainer.delivered.keys()], 'only first stages deliver').toEqual([first])
-  })
+/** Opens tabs of so many layers each. @returns their pipeline, once it is open */
+async function openPipeline(browser: Browser, memories: readonly Layers[], options: TabOptions = {}): Promise<LayerCoverage['pipelines'][number]> {
+  const peers: string[] = []
+  for (const layers of memories) peers.push((await openTab(browser, layers, options)).peer)
+  const told = await coverage.waitFor(told => openPipelines(told, 0).length === 1)
+  expect(told.missing).toEqual([])
+  const pipeline = told.pipelines[0]!
+  expect(pipeline.stages.toSorted()).toEqual(peers.toSorted())
+  const slices = pipeline.stages.map(stage => told.hosts.find(({ peer }) => peer === stage)!.layers!)
+  expect(slices.map(({ start }) => start), 'each begins where the one before ends').toEqual([0, ...slices.slice(0, -1).map(({ end }) => end)])
+  expect(slices.at(-1)!.end).toBe(config.layers)
+  return pipeline
 }
+
+/** Version after version, the next while the one before is being generated with. */
+async function expectDeliveredAsNode(first: string, versions: number, rollouts: number): Promise<void> {
+  const delivered = (version: number): Rollout[] => (trainer.delivered.get(first) ?? []).filter(rollout => rollout.version === version)
+  for (let version = 0; version < versions; version++) {
+    if (version > 0) await trainer.publish(version)
+    await trainer.waitFor(() => delivered(version).length >= rollouts)
+  }
+  await expectSameAsNode(trainer, Array.from({ length: versions }, (_, version) => delivered(version).slice(0, rollouts)).flat())
+  expect([...trainer.delivered.keys()], 'only first stages deliver').toEqual([first])
+}
+
+/** Rollouts of each version: on a software GPU a step takes a fifth of a second, however few sequences take part. */
+const ROLLOUTS = { wasm: 64, webgpu: 12 } as const
+
+for (const engine of ['wasm', 'webgpu'] as const) {
+  for (const memories of [[2, 2], [1, 2, 1], [1, 1, 1, 1]] as const) {
+    test(`${engine}: ${memories.length} tabs that hold ${memories.join(' + ')} layers generate what one does, version after version`, async ({ browser }) => {
+      test.setTimeout(240_000)
+      trainer.mostRollouts = ROLLOUTS[engine] * 2
+      const { stages, relayed } = await openPipeline(browser, memories, { engine })
+      expect(relayed).toEqual([])
+      await expectDeliveredAsNode(stages[0]!, 3, ROLLOUTS[engine])
+    })
+  }
+}
+
+test('tabs that no link can be made between are served by the relay, which the coverage tells', async ({ browser }) => {
+  const { stages, relayed } = await openPipeline(browser, [2, 2], { prepare: makeUnlinkable })
+  expect(relayed).toEqual([0, 1])
+  await expectDeliveredAsNode(stages[0]!, 2, 32)
+})
 
 const PEOPLE = 32
 const MAX_TOKENS = 120
@@ -122,36 +154,43 @@ const FAULTS = {
   slow: { fault: (tab: Page) => slow(tab, 2_500), causes: ['slow', 'silent'] }
 } as const
 
-for (const [name, { fault, causes }] of Object.entries(FAULTS)) {
-  for (const stage of [0, 1, 2]) {
-    test(`${name}: stage ${stage} of a pipeline under load fails, and no sequence and no token is lost`, async ({ browser }, info) => {
+test.describe('a pipeline of three stages under load, and a tab to stand in', () => {
+  test.use({ model: { ...config, layers: 6 } })
+  const STAGES = 3
+
+  for (const [name, { fault, causes }] of Object.entries(FAULTS)) {
+    test(`${name}: each stage fails in turn, and no sequence and no token is lost`, async ({ browser, model }, info) => {
+      test.setTimeout(180_000)
       const tabs = new Map<string, Page>()
-      const open = async (layers: Layers): Promise<void> => {
-        const { tab, peer } = await openTab(browser, layers, makeSlowable)
+      const open = async (): Promise<void> => {
+        const { tab, peer } = await openTab(browser, 2, { prepare: makeSlowable })
         tabs.set(peer, tab)
       }
-      for (const layers of [2, 1, 1] as const) await open(layers)
-      await coverage.waitFor(told => openPipelines(told, 0).length === 1)
-      // Somebody to stand in.
-      await open(2)
-      const before = await coverage.waitFor(told => openPipelines(told, 0).length === 1 && told.hosts.length === 4 && told.hosts.every(({ state }) => state === 'ready'))
-      const { stages } = openPipelines(before, 0)[0]!
-      // A machine that stands still for a moment can have it mended with fewer already.
-      expect(stages.length).toBeGreaterThan(1)
-      const victim = stages[Math.min(stage, stages.length - 1)]!
-
+      const settled = ({ hosts, pipelines }: LayerCoverage): boolean => hosts.length === tabs.size && hosts.every(({ state }) => state === 'ready') && pipelines.length === 1 && openPipelines({ pipelines }, 0).length === 1
+      for (let tab = 0; tab <= STAGES; tab++) await open()
+      await coverage.waitFor(settled)
       const undisturbed = await askAll(0)
-      let struck: Promise<void> | undefined
-      const answers = await askAll(0, () => (struck = fault(tabs.get(victim)!)))
-      await struck
-      expect(answers.map(({ finish }) => finish)).not.toContain('')
-      const ties = answers.map(({ tokens }, seed) => expectSameOrTied(config, promptOf(seed), answerSeed(seed, 0, 0), undisturbed[seed]!.tokens, tokens)).filter(isTie => isTie).length
-      info.annotations.push({ type: 'ties', description: `${ties} of ${PEOPLE} answers fell the other way at a tie` })
-      const breakUnderLoad = ({ breaks }: LayerCoverage) => breaks.find(({ peer, sequences, recoveredAfterMs }) => peer === victim && sequences > 0 && recoveredAfterMs !== null)
-      const { cause, detectedAfterMs, recoveredAfterMs, sequences } = breakUnderLoad(await coverage.waitFor(told => breakUnderLoad(told) !== undefined))!
-      info.annotations.push({ type: 'recovery', description: `${name} stage ${stages.indexOf(victim)} of ${stages.length}: ${cause}, detected after ${detectedAfterMs.toFixed(0)} ms, ${sequences} sequences went on after ${recoveredAfterMs!.toFixed(0)} ms` })
-      expect(causes).toContain(cause)
+      for (let stage = 0; stage < STAGES; stage++) {
+        const { stages } = (await coverage.waitFor(settled)).pipelines[0]!
+        expect(stages).toHaveLength(STAGES)
+        const victim = stages[stage]!
+        const tab = tabs.get(victim)!
+        let struck: Promise<void> | undefined
+        const answers = await askAll(0, () => (struck = fault(tab)))
+        await struck
+        expect(answers.map(({ finish }) => finish)).not.toContain('')
+        const ties = answers.map(({ tokens }, seed) => expectSameOrTied(model, promptOf(seed), answerSeed(seed, 0, 0), undisturbed[seed]!.tokens, tokens)).filter(isTie => isTie).length
+        info.annotations.push({ type: 'ties', description: `${ties} of ${PEOPLE} answers fell the other way at a tie` })
+        const breakUnderLoad = ({ breaks }: LayerCoverage) => breaks.find(({ peer, sequences, recoveredAfterMs }) => peer === victim && sequences > 0 && recoveredAfterMs !== null)
+        const { cause, detectedAfterMs, recoveredAfterMs, sequences } = breakUnderLoad(await coverage.waitFor(told => breakUnderLoad(told) !== undefined))!
+        info.annotations.push({ type: 'recovery', description: `${name} stage ${stage} of ${STAGES}: ${cause}, detected after ${detectedAfterMs.toFixed(0)} ms, ${sequences} sequences went on after ${recoveredAfterMs!.toFixed(0)} ms` })
+        expect(causes).toContain(cause)
+        // Somebody else comes for the one that failed.
+        tabs.delete(victim)
+        await tab.context().close()
+        await open()
+      }
       await expectSameAsNode(trainer, [...trainer.delivered.values()].flat().slice(-256))
     })
   }
-}
+})

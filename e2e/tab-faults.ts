@@ -45,3 +45,14 @@ export async function kill(page: Page): Promise<void> {
   await crashed
   await page.context().close()
 }
+
+/** No other tab can be reached, and none reaches this one: only relayed addresses may be used, and there is no relay. Call before the page is loaded. */
+export async function makeUnlinkable(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+      constructor(configuration: RTCConfiguration = {}) {
+        super({ ...configuration, iceServers: [], iceTransportPolicy: 'relay' })
+      }
+    }
+  })
+}

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Browser, type BrowserServer } from 'playwright-core'
+import { chromium, type Browser, type BrowserServer, type Page } from 'playwright-core'
 import type { LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import { Child, ROOT } from '../../cli/child-process.ts'
 import { CHROMIUM_SWITCHES, resolveChromium } from '../../cli/chromium.ts'
@@ -29,7 +29,7 @@ export class ServingStand {
   readonly #launched: BrowserServer
   readonly #browser: Browser
   readonly #unpublish: () => Promise<void>
-  #tabs = 0
+  readonly #tabs: Page[] = []
 
   static async start(log: (line: string) => void): Promise<ServingStand> {
     const token = randomBytes(32).toString('hex')
@@ -66,10 +66,27 @@ export class ServingStand {
   /** Opens tabs that lend so many megabytes each. @returns once every layer of every tab is loaded and every pipeline is open */
   async openTabs(megabytes: readonly number[]): Promise<LayerCoverage> {
     const observer = { says: () => undefined, failed: (error: Error) => console.error(error), crashed: () => console.error('a tab crashed') }
-    for (const memory of megabytes) await openVolunteerTab(this.#browser, this.url, observer, { memory })
-    this.#tabs += megabytes.length
+    for (const memory of megabytes) this.#tabs.push(await openVolunteerTab(this.#browser, this.url, observer, { memory }))
+    return this.#untilSettled()
+  }
+
+  /**
+   * Reloads the tab that was opened last: its storage has every chunk that it needs.
+   * @returns milliseconds from the reload until its layers are loaded, tested and counted on
+   */
+  async reloadLastTab(): Promise<number> {
+    const known = new Set(this.coverage.latest!.hosts.map(({ peer }) => peer))
+    const start = performance.now()
+    await this.#tabs.at(-1)!.reload()
+    await this.coverage.waitFor(({ hosts }) => hosts.some(({ peer, layers, state }) => !known.has(peer) && layers !== null && state === 'ready'))
+    const elapsed = performance.now() - start
+    await this.#untilSettled()
+    return elapsed
+  }
+
+  #untilSettled(): Promise<LayerCoverage> {
     return this.coverage.waitFor(
-      ({ hosts, pipelines }) => hosts.length === this.#tabs && hosts.every(({ layers, state }) => layers === null || state === 'ready') && pipelines.length > 0 && pipelines.every(({ open }) => open)
+      ({ hosts, pipelines }) => hosts.length === this.#tabs.length && hosts.every(({ layers, state }) => layers === null || state === 'ready') && pipelines.length > 0 && pipelines.every(({ open }) => open)
     )
   }
 

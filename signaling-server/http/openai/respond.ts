@@ -18,6 +18,7 @@ export function respond(response: Response, port: ServingPort, request: AnswerRe
     const answers = request.sequences.map(() => new Answer(request))
     const begun = new Set<number>()
     let ended = false
+    let due = false
 
     const end = (how: Outcome['end']): void => {
       ended = true
@@ -25,8 +26,17 @@ export function respond(response: Response, port: ServingPort, request: AnswerRe
       resolve({ tokens: total(answers), end: how })
     }
 
+    /** What comes in one turn of the event loop goes out together: a server that is behind sends fewer parts, and longer ones. */
     const changed = (): void => {
-      if (ended) return
+      if (due) return
+      due = true
+      setImmediate(() => {
+        due = false
+        if (!ended) send()
+      })
+    }
+
+    const send = (): void => {
       const refusal = answers.find(answer => answer.refusal !== undefined)?.refusal
       if (refusal !== undefined) {
         const fault = faultOfRefusal(refusal, request.model)
