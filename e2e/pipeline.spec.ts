@@ -32,10 +32,10 @@ test.beforeAll(async () => {
 
 test.afterAll(() => server.close())
 
-async function openStages(page: Page, cut: readonly number[]): Promise<void> {
+async function openStages(page: Page, cut: readonly number[], engine: 'wasm' | 'webgpu' = 'wasm'): Promise<void> {
   await page.goto(`${server.resolvedUrls!.local[0]}e2e/pages/pipeline.html`)
   await page.waitForFunction(() => 'pipelines' in window)
-  const answers = await page.evaluate(opening => window.pipelines.open(opening), { model, lora, cut, weights: WEIGHTS })
+  const answers = await page.evaluate(opening => window.pipelines.open(opening), { model, lora, cut, weights: WEIGHTS, engine })
   expect(answers.map(({ kind }) => kind), JSON.stringify(answers)).toEqual(cut.slice(1).map(() => 'ready'))
   await page.evaluate(([model, lora]) => window.pipelines.addVersion(model, lora, 0, null), [model, lora] as const)
 }
@@ -120,4 +120,16 @@ test('a stage that is sent nonsense gives its place up and says why; another pip
   await expect.poll(() => page.evaluate(() => window.pipelines.breaks())).toEqual(['tab1: a malformed frame: expected 24 to 67108864 bytes'])
   await page.evaluate(() => window.pipelines.join(2, 2))
   await expectAsAlone(page, requests)
+})
+
+test('two stages on WebGPU generate what one tab would', async ({ page }) => {
+  test.setTimeout(240_000)
+  await openStages(page, [0, 2, 4], 'webgpu')
+  await page.evaluate(() => window.pipelines.join(1, 2))
+  const base = requestsOf(0, PROMPTS, 2, 6)
+  await page.evaluate(requests => window.pipelines.request(requests), base)
+  await page.evaluate(([model, lora, adapter]) => window.pipelines.addVersion(model, lora, 1, adapter), [model, lora, ADAPTERS[1]!] as const)
+  const later = requestsOf(1, PROMPTS, 2, 6)
+  await page.evaluate(requests => window.pipelines.request(requests), later)
+  await expectAsAlone(page, [...base, ...later])
 })

@@ -13,6 +13,7 @@ interface Opening {
   /** Where the layers are cut: [0, 2, 4] is two stages of two layers. */
   readonly cut: readonly number[]
   readonly weights: string
+  readonly engine: 'wasm' | 'webgpu'
 }
 
 export interface Completion {
@@ -39,13 +40,13 @@ let changed = (): void => {}
 let tokenHeard: (key: string) => void = () => {}
 
 const pipelines = {
-  async open({ model, lora, cut, weights }: Opening): Promise<LoadAnswer[]> {
+  async open({ model, lora, cut, weights, engine }: Opening): Promise<LoadAnswer[]> {
     const config = parseDecoderConfig(model, 'config.json')
     ring = await openRing(cut.length - 1)
     return Promise.all(
       ring.map((tab, index) =>
         tab.load(
-          { model, lora, layers: { start: cut[index]!, end: cut[index + 1]! }, weights: randomWeights(config, weights), preferences: { only: 'wasm', allowSoftwareAdapter: false, threads: 1 } },
+          { model, lora, layers: { start: cut[index]!, end: cut[index + 1]! }, weights: randomWeights(config, weights), preferences: { only: engine, allowSoftwareAdapter: true, threads: 1 } },
           { generated: heard, broken: (name, reason) => void breaks.push(`${name}: ${reason}`) }
         )
       )

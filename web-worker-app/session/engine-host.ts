@@ -7,7 +7,7 @@ import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import type { LoadAnswer, LoadRequest, PipelinePlace, PolicyTensors, StageWorkerApi, WorkerEvents } from '../worker/stage-worker-api.ts'
 
-/** One stage worker from its start to its end. It takes its orders one after the other; what it throws ends it. */
+/** One stage worker from its start to its end. It takes its orders in their order, without an answer to each being awaited; what it throws ends it. */
 export class EngineHost {
   readonly #worker: Worker
   readonly #api: Remote<StageWorkerApi>
@@ -54,37 +54,37 @@ export class EngineHost {
     this.#versions.set(version, manifestHash)
     this.#order(async () => {
       const tensors = await policy()
-      await this.#api.addVersion(version, transfer(tensors, tensors.kind === 'base' ? [] : buffersOf(tensors.tensors)))
+      this.#send(this.#api.addVersion(version, transfer(tensors, tensors.kind === 'base' ? [] : buffersOf(tensors.tensors))))
     })
   }
 
   dropVersion(version: PolicyVersion): void {
-    if (this.#versions.delete(version)) this.#order(() => this.#api.dropVersion(version))
+    if (this.#versions.delete(version)) this.#order(() => this.#send(this.#api.dropVersion(version)))
   }
 
   join(place: PipelinePlace): void {
     const ports = [place.incoming, place.outgoing].filter(port => port !== undefined)
-    this.#order(() => this.#api.join(transfer(place, ports)))
+    this.#order(() => this.#send(this.#api.join(transfer(place, ports))))
   }
 
   leave(pipeline: PipelineId): void {
-    this.#order(() => this.#api.leave(pipeline))
+    this.#order(() => this.#send(this.#api.leave(pipeline)))
   }
 
   generate(batch: Batch): void {
-    this.#order(() => this.#api.generate(batch))
+    this.#order(() => this.#send(this.#api.generate(batch)))
   }
 
   request(requests: readonly SequenceRequest[]): void {
-    this.#order(() => this.#api.request(requests))
+    this.#order(() => this.#send(this.#api.request(requests)))
   }
 
   giveUp(keys: readonly string[]): void {
-    this.#order(() => this.#api.giveUp(keys))
+    this.#order(() => this.#send(this.#api.giveUp(keys)))
   }
 
   abandon(): void {
-    this.#order(() => this.#api.abandon())
+    this.#order(() => this.#send(this.#api.abandon()))
   }
 
   /** Overtakes the orders that wait. */
@@ -101,15 +101,21 @@ export class EngineHost {
     this.#worker.terminate()
   }
 
-  #order(task: () => Promise<unknown>): void {
+  /** A task that has to prepare something, or to hear that it was done, holds up those that follow. */
+  #order(task: () => Promise<void> | void): void {
     this.#orders = this.#orders.then(async () => {
       if (this.#ended) return
       try {
         await task()
       } catch (error) {
-        this.#crash(error instanceof Error ? error.message : String(error))
+        this.#crash(describe(error))
       }
     })
+  }
+
+  /** A worker that computes answers late: whoever waited would get one order through to it between two works. */
+  #send(answer: Promise<void>): void {
+    answer.catch((error: unknown) => this.#crash(describe(error)))
   }
 
   #crash(reason: string): void {
@@ -117,6 +123,10 @@ export class EngineHost {
     this.end()
     this.#crashed(reason)
   }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** A group's tensors are views of one buffer, which can be given away once only. */
