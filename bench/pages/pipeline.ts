@@ -109,7 +109,7 @@ async function joinFor({ sequences, delayMs }: PipelineLoad): Promise<number> {
   const stages = ring.map(({ layers, cost }) => ({ layers, cost: fittedLayerCost(cost) ?? { fixedMs: 0, perRowMs: 1 } }))
   const links = ring.length === 1 ? 0 : ring.length
   const microBatches = bestMicroBatches({ stages, linksMs: linksMs + links * delayMs }, sequences, maxRows)
-  await joinRing(ring.map(({ tab }) => tab), ++pipeline, { encoding: 'f32', microBatches, delayMs })
+  await joinRing(ring.map(({ tab }) => tab), ++pipeline, { encoding: 'f32', batching: microBatches, delayMs })
   return microBatches
 }
 

@@ -34,7 +34,7 @@ const worker = {
           beat: () => undefined
         },
         answer => {
-          host.join({ pipeline: 0, encoding: 'f32', microBatches: 1 })
+          host.join({ pipeline: 0, encoding: 'f32' })
           resolve(answer)
         }
       )

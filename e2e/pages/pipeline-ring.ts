@@ -2,6 +2,7 @@
 import { proxy, transfer, wrap, type Remote } from 'comlink'
 import { pipelineOf } from '#shared/pipeline/frame-fragments.ts'
 import type { HiddenEncoding } from '#shared/pipeline/stage-frames.ts'
+import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import { PeerLinks } from '#web-worker-app/mesh/peer-links.ts'
 import type { StepMeasured } from '#web-worker-app/worker/stage-loop.ts'
@@ -63,7 +64,7 @@ export class RingTab {
    * Takes a place before `next`; without one it is the whole pipeline.
    * @param delayMs added to the way of every fragment, one way
    */
-  async join(place: { readonly pipeline: PipelineId; readonly encoding: HiddenEncoding; readonly microBatches: number }, next: string | undefined, delayMs: number): Promise<void> {
+  async join(place: { readonly pipeline: PipelineId; readonly encoding: HiddenEncoding; readonly batching: MicroBatching }, next: string | undefined, delayMs: number): Promise<void> {
     if (next === undefined) return this.stage.join(place)
     const incoming = new MessageChannel()
     const outgoing = new MessageChannel()
@@ -92,9 +93,9 @@ async function linkTabs(a: RingTab, b: RingTab): Promise<void> {
 }
 
 /** From the last to the first, so that everybody is there when the first begins. Replaces the pipeline that they were. */
-export async function joinRing(ring: readonly RingTab[], pipeline: PipelineId, options: { readonly encoding: HiddenEncoding; readonly microBatches: number; readonly delayMs: number }): Promise<void> {
+export async function joinRing(ring: readonly RingTab[], pipeline: PipelineId, options: { readonly encoding: HiddenEncoding; readonly batching: MicroBatching; readonly delayMs: number }): Promise<void> {
   for (const [index, tab] of [...ring.entries()].toReversed()) {
     const next = ring.length === 1 ? undefined : ring[(index + 1) % ring.length]!.name
-    await tab.join({ pipeline, encoding: options.encoding, microBatches: options.microBatches }, next, options.delayMs)
+    await tab.join({ pipeline, encoding: options.encoding, batching: options.batching }, next, options.delayMs)
   }
 }

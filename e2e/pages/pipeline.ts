@@ -60,7 +60,7 @@ const pipelines = {
 
   /** Another pipeline takes the place of the one that is there. */
   join(pipeline: PipelineId, microBatches: number): Promise<void> {
-    return joinRing(ring, pipeline, { encoding: 'f32', microBatches, delayMs: 0 })
+    return joinRing(ring, pipeline, { encoding: 'f32', batching: microBatches, delayMs: 0 })
   },
 
   request(requests: readonly SequenceRequest[]): Promise<void> {

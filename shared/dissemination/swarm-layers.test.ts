@@ -89,12 +89,12 @@ describe('layers of a run', () => {
   test('tabs whose slices are ready get places, and the first hears of the versions that both hold; a version that is replaced is held by nobody', () => {
     const { bed, placed, opened } = openPair()
     expect(told(placed, 'place_assigned')).toMatchObject([[peerName(1), { pipeline: 7, stage: 0, next: { peer: peerName(2), path: 'link' } }], [peerName(2), { stage: 1 }]])
-    expect(told(opened, 'pipeline_open')).toEqual([[peerName(1), { pipeline: 7, versions: [0] }]])
+    expect(told(opened, 'pipeline_open')).toMatchObject([[peerName(1), { pipeline: 7, versions: [0] }]])
     const first = publishedVersion(1)
     bed.publish(first)
     bed.hold(1, first)
-    expect(told(bed.hold(2, first), 'pipeline_open')).toEqual([[peerName(1), { pipeline: 7, versions: [1, 0] }]])
-    expect(told(bed.publish(publishedVersion(1, { content: 9 })), 'pipeline_open')).toEqual([[peerName(1), { pipeline: 7, versions: [0] }]])
+    expect(told(bed.hold(2, first), 'pipeline_open')).toMatchObject([[peerName(1), { pipeline: 7, versions: [1, 0] }]])
+    expect(told(bed.publish(publishedVersion(1, { content: 9 })), 'pipeline_open')).toMatchObject([[peerName(1), { pipeline: 7, versions: [0] }]])
   })
 
   test('neighbours are introduced although both have chunk links enough, and nobody a second time', () => {

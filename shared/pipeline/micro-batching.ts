@@ -4,6 +4,9 @@
  */
 import { layerMs, type LayerCost } from '../scheduling/layer-cost.ts'
 
+/** So many, or as many as these costs make best for the sequences of the moment. */
+export type MicroBatching = number | Ring
+
 export interface RingStage {
   readonly layers: number
   /** Of one decode step. */
@@ -29,7 +32,13 @@ export function roundMs({ stages, linksMs }: Ring, sequences: number, microBatch
   return microBatches === 1 ? alone : Math.max(alone * (1 + UNEVENNESS), microBatches * Math.max(...costs))
 }
 
+/** @returns how many micro-batches to keep going for so many sequences */
+export function microBatchesFor(batching: MicroBatching, sequences: number, maxRows: number): number {
+  return typeof batching === 'number' ? batching : bestMicroBatches(batching, Math.max(1, sequences), maxRows)
+}
+
 /**
+ * @param sequences 1 or more
  * @param maxRows most sequences in one micro-batch
  * @returns the smallest count whose round is nearly the shortest; at least what `maxRows` needs
  */

@@ -34,6 +34,16 @@ describe('the pipeline driver', () => {
     ])
   })
 
+  it('cuts by the costs that it is told: few sequences that steps cost the same for stay together, many are spread', () => {
+    const stage = { layers: 2, cost: { fixedMs: 10, perRowMs: 1 } }
+    const startedBy = (sequences: number): number[] => {
+      const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 64 }, { stages: [stage, stage], linksMs: 1 })
+      return works(stepPipelineDriver(driver, { kind: 'requested', requests: Array.from({ length: sequences }, (_, index) => request(String(index))) })).map(rowsOf)
+    }
+    expect(startedBy(4)).toEqual([4])
+    expect(startedBy(64).length).toBeGreaterThan(1)
+  })
+
   it('lets sequences enter at the next turn of a micro-batch, beside those that go on', () => {
     const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 4 }, 1)
     const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests: [request('a'), request('b')] }))

@@ -7,6 +7,7 @@
  * et al. 2019, "GPipe", §2.3).
  */
 import type { PolicyVersion } from '../protocol/identifiers.ts'
+import { microBatchesFor, type MicroBatching } from './micro-batching.ts'
 import type { DrawnTokens, EnteringSequence, MicroBatchId, SequenceId, StageWork } from './stage-work.ts'
 
 export interface SequenceRequest {
@@ -54,8 +55,7 @@ export interface PipelineDriverConfig {
 
 export interface PipelineDriver {
   config: PipelineDriverConfig
-  /** Micro-batches to keep going; see micro-batching.ts. */
-  microBatches: number
+  batching: MicroBatching
   waiting: Sequence[]
   batches: MicroBatch[]
   /** Names for sequences and micro-batches; they only grow, so that a late answer is recognised. */
@@ -80,8 +80,8 @@ export type DriverEffect =
   | { readonly kind: 'token'; readonly key: string; readonly token: number; readonly logProb: number }
   | { readonly kind: 'finished'; readonly key: string; readonly tokens: readonly number[]; readonly logProbs: readonly number[]; readonly finish: FinishReason }
 
-export function createPipelineDriver(config: PipelineDriverConfig, microBatches: number): PipelineDriver {
-  return { config, microBatches, waiting: [], batches: [], nextSequence: 0, nextBatch: 0 }
+export function createPipelineDriver(config: PipelineDriverConfig, batching: MicroBatching): PipelineDriver {
+  return { config, batching, waiting: [], batches: [], nextSequence: 0, nextBatch: 0 }
 }
 
 /** Sequences that are neither finished nor given up. */
@@ -199,16 +199,20 @@ function removeLeaving(batch: MicroBatch): SequenceId[] {
 
 /** This micro-batch's share of what waits: as many as keep all micro-batches equally large. Nobody is overtaken by a request of another version. */
 function enter(driver: PipelineDriver, batch: MicroBatch): Sequence[] {
-  const share = Math.ceil(pendingSequences(driver) / driver.microBatches)
+  const share = Math.ceil(pendingSequences(driver) / microBatchesToKeep(driver))
   const room = Math.max(0, Math.min(driver.config.maxRows, share) - batch.order.length)
   const other = driver.waiting.findIndex(({ version, interactive }) => version !== batch.version || (batch.extra && !interactive))
   return driver.waiting.splice(0, Math.min(room, other < 0 ? driver.waiting.length : other))
 }
 
+function microBatchesToKeep(driver: PipelineDriver): number {
+  return microBatchesFor(driver.batching, pendingSequences(driver), driver.config.maxRows)
+}
+
 function openBatches(driver: PipelineDriver, effects: DriverEffect[]): void {
   for (let first = driver.waiting[0]; first !== undefined; first = driver.waiting[0]) {
     const going = driver.batches.filter(({ underWay }) => underWay.length > 0)
-    const extra = going.filter(batch => !batch.extra).length >= driver.microBatches
+    const extra = going.filter(batch => !batch.extra).length >= microBatchesToKeep(driver)
     if (extra && !needsOneMore(driver, going, first)) return
     const batch: MicroBatch = { id: driver.nextBatch++, version: first.version, extra, order: [], step: 0, underWay: [], leaving: new Set() }
     driver.batches.push(batch)

@@ -5,7 +5,7 @@ import { v } from './schema.ts'
 
 const MILLISECONDS_MOST = 600_000
 const milliseconds = v.pipe(finite, v.minValue(0), v.maxValue(MILLISECONDS_MOST))
-const layerCost = v.strictObject({ fixedMs: milliseconds, perRowMs: milliseconds })
+export const layerCost = v.strictObject({ fixedMs: milliseconds, perRowMs: milliseconds })
 
 /** What a tab measured of itself and its links. Layers and chains are planned with it; nobody's reward depends on it. */
 export const profileReport = v.strictObject({

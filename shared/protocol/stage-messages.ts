@@ -5,7 +5,7 @@
 import { contentHash, count, finite, peerId, policyVersion, rolloutSeed, tokenId } from './identifiers.ts'
 import { LIMITS } from './limits.ts'
 import { ENGINE_KINDS } from './peer-status.ts'
-import { profileReport } from './profile-report.ts'
+import { layerCost, profileReport } from './profile-report.ts'
 import { v } from './schema.ts'
 
 const layerIndex = v.pipe(count, v.maxValue(LIMITS.layers))
@@ -94,14 +94,18 @@ export const placeAssigned = v.strictObject({
   next: v.nullable(neighbour),
   encoding: v.picklist(HIDDEN_ENCODINGS),
   /** Most sequences in one micro-batch: what every stage has room for. */
-  rows: v.pipe(count, v.minValue(1), v.maxValue(LIMITS.rowsPerMicroBatch)),
-  /** To keep going at once; of use at the first stage only. */
-  microBatches: v.pipe(count, v.minValue(1), v.maxValue(64))
+  rows: v.pipe(count, v.minValue(1), v.maxValue(LIMITS.rowsPerMicroBatch))
 })
 export type PlaceAssigned = v.InferOutput<typeof placeAssigned>
 
-/** To the first stage, when every place is taken and whenever it changes: the versions that all stages hold. */
-export const pipelineOpen = v.strictObject({ pipeline: pipelineId, versions: v.array(policyVersion) })
+/** What a decode step costs every stage, in milliseconds, and how long one way round all links takes. */
+const ring = v.strictObject({
+  stages: v.pipe(v.array(v.strictObject({ layers: v.pipe(layerIndex, v.minValue(1)), cost: layerCost })), v.minLength(1), v.maxLength(LIMITS.layers)),
+  linksMs: v.pipe(finite, v.minValue(0))
+})
+
+/** To the first stage, when every place is taken and whenever it changes: the versions that all stages hold, and the costs by which it cuts its sequences into micro-batches. */
+export const pipelineOpen = v.strictObject({ pipeline: pipelineId, versions: v.array(policyVersion), ring })
 export type PipelineOpen = v.InferOutput<typeof pipelineOpen>
 
 /** The tab has no place any more. A first stage keeps its sequences for the next place. */

@@ -1,6 +1,8 @@
-/** What a pipeline costs a request, for the choice among pipelines, and how many micro-batches keep its stages busy. */
-import { bestMicroBatches } from '../pipeline/micro-batching.ts'
+/** What a pipeline costs a request, for the choice among pipelines, and what its stages and links cost a micro-batch. */
+import type { Ring } from '../pipeline/micro-batching.ts'
 import type { PeerId } from '../protocol/identifiers.ts'
+import type { PipelineOpen } from '../protocol/stage-messages.ts'
+import { layerMs } from '../scheduling/layer-cost.ts'
 import { hopCost, type RequestShape } from '../scheduling/hop-cost.ts'
 import type { Pipeline } from '../scheduling/layer-plan.ts'
 import { rangeLength } from '../scheduling/layer-range.ts'
@@ -8,8 +10,8 @@ import { measuredRoundTrip, UNKNOWN_ROUND_TRIP_MS } from '../scheduling/link-map
 import type { PersonsRequest, ServingPipeline, ServingState } from './serving-state.ts'
 import { UNMEASURED_COST } from './slice-hosts.ts'
 
-/** Of the protocol's `place_assigned`. */
-const MICRO_BATCHES_MOST = 64
+/** Costs that differ by less than this part are the same: a profile is never quite what it was. */
+const SAME_COST = 0.2
 
 /** @returns expected milliseconds of one token once round the pipeline, with what it serves already (see chain-routing.ts) */
 export function tokenMs(state: ServingState, { stages, sequences }: ServingPipeline, { prompt, maxTokens }: PersonsRequest): number {
@@ -32,13 +34,22 @@ export function freeRows({ rows, sequences }: ServingPipeline): number {
   return Math.max(0, rows - sequences.size)
 }
 
-export function microBatchesOf(state: ServingState, stages: Pipeline): number {
-  const ring = {
-    stages: stages.map(({ peer, slice }) => ({ layers: rangeLength(slice), cost: (state.hosts.get(peer)?.profile ?? UNMEASURED_COST).decode })),
+/** By these costs the first stage cuts its sequences into micro-batches. */
+export function ringOf(state: ServingState, stages: Pipeline): PipelineOpen['ring'] {
+  return {
+    stages: stages.map(({ peer, slice }) => {
+      const { fixedMs, perRowMs } = (state.hosts.get(peer)?.profile ?? UNMEASURED_COST).decode
+      return { layers: rangeLength(slice), cost: { fixedMs, perRowMs } }
+    }),
     linksMs: linksMs(state, stages)
   }
-  const rows = rowsOf(state, stages)
-  return Math.min(MICRO_BATCHES_MOST, bestMicroBatches(ring, rows, rows))
+}
+
+/** Whether micro-batches that are best for one are about best for the other. */
+export function isSameRing(one: Ring, other: Ring, rows: number): boolean {
+  const costs = ({ stages, linksMs }: Ring): number[] => [linksMs, ...stages.flatMap(({ layers, cost }) => [layers * layerMs(cost, 1), layers * layerMs(cost, rows)])]
+  const others = costs(other)
+  return costs(one).every((cost, index) => Math.abs(cost - others[index]!) <= SAME_COST * Math.max(cost, others[index]!))
 }
 
 export function isUnlinkable({ links }: ServingState, a: PeerId, b: PeerId): boolean {

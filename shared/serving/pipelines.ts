@@ -4,7 +4,7 @@ import type { PeerId, PolicyVersion } from '../protocol/identifiers.ts'
 import type { LayerCoverage } from '../protocol/layer-coverage.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { Pipeline } from '../scheduling/layer-plan.ts'
-import { isUnlinkable, microBatchesOf, neighbours, rowsOf } from './pipeline-cost.ts'
+import { isSameRing, isUnlinkable, neighbours, ringOf, rowsOf } from './pipeline-cost.ts'
 import type { ServingEffect, ServingPipeline, ServingState } from './serving-state.ts'
 import { isStageReady } from './slice-hosts.ts'
 
@@ -48,13 +48,13 @@ export function realisePlan(state: ServingState, now: number, effects: ServingEf
 /** The pipeline opens when all have taken their places. */
 export function takePlace(state: ServingState, pipeline: ServingPipeline, peer: PeerId, effects: ServingEffect[]): void {
   pipeline.taken.add(peer)
-  if (pipeline.taken.size === pipeline.stages.length) tellVersions(state, pipeline, effects)
+  if (pipeline.taken.size === pipeline.stages.length) tellOpen(state, pipeline, effects)
 }
 
-/** After its peer holds other versions than before. */
-export function refreshVersions(state: ServingState, peer: PeerId, effects: ServingEffect[]): void {
+/** After its peer holds other versions than before, or has measured what it costs. */
+export function refreshPipeline(state: ServingState, peer: PeerId, effects: ServingEffect[]): void {
   const pipeline = pipelineOf(state, peer)
-  if (pipeline !== undefined && isOpen(pipeline)) tellVersions(state, pipeline, effects)
+  if (pipeline !== undefined && isOpen(pipeline)) tellOpen(state, pipeline, effects)
 }
 
 /** One that never opened is no loss to anybody, and leaves no trace. */
@@ -92,10 +92,10 @@ function tellPlaces(state: ServingState, stages: Pipeline, now: number, effects:
   const id = state.nextPipeline++
   const ring = neighbours(stages)
   const relayed = ring.flatMap(({ from, to }, stage) => (isUnlinkable(state, from, to) ? [stage] : []))
-  const microBatches = microBatchesOf(state, stages)
   const rowsPerBatch = rowsOf(state, stages)
-  const rows = Math.max(rowsPerBatch, Math.min(state.model.rows, rowsPerBatch * microBatches))
-  state.pipelines.set(id, { id, stages, relayed, openBy: now + OPEN_WITHIN_MS, rows, taken: new Set(), versions: undefined, sequences: new Set() })
+  // Every stage may have a full micro-batch at once.
+  const rows = Math.max(rowsPerBatch, Math.min(state.model.rows, rowsPerBatch * stages.length))
+  state.pipelines.set(id, { id, stages, relayed, openBy: now + OPEN_WITHIN_MS, rows, taken: new Set(), versions: undefined, ring: undefined, sequences: new Set() })
   const pathOver = (stage: number): 'relay' | 'link' => (relayed.includes(stage) ? 'relay' : 'link')
   for (const [stage, { peer }] of stages.entries()) {
     const before = (stage + stages.length - 1) % stages.length
@@ -111,8 +111,7 @@ function tellPlaces(state: ServingState, stages: Pipeline, now: number, effects:
         next: stages.length === 1 ? null : { peer: ring[stage]!.to, path: pathOver(stage) },
         // The trainer checks rollouts against float32: halves would have some of them refused.
         encoding: 'f32',
-        rows: rowsPerBatch,
-        microBatches
+        rows: rowsPerBatch
       }
     })
   }
@@ -122,9 +121,11 @@ function tellPlaces(state: ServingState, stages: Pipeline, now: number, effects:
   }
 }
 
-function tellVersions(state: ServingState, pipeline: ServingPipeline, effects: ServingEffect[]): void {
+function tellOpen(state: ServingState, pipeline: ServingPipeline, effects: ServingEffect[]): void {
   const versions = commonVersions(state, pipeline)
-  if (pipeline.versions?.join() === versions.join()) return
+  const ring = ringOf(state, pipeline.stages)
+  if (pipeline.versions?.join() === versions.join() && pipeline.ring !== undefined && isSameRing(ring, pipeline.ring, rowsOf(state, pipeline.stages))) return
   pipeline.versions = versions
-  effects.push({ kind: 'tell', peer: pipeline.stages[0]!.peer, event: 'pipeline_open', payload: { pipeline: pipeline.id, versions } })
+  pipeline.ring = ring
+  effects.push({ kind: 'tell', peer: pipeline.stages[0]!.peer, event: 'pipeline_open', payload: { pipeline: pipeline.id, versions, ring } })
 }

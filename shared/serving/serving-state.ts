@@ -2,6 +2,7 @@
 import { elementCount } from '../model/tensor.ts'
 import type { DecoderConfig } from '../model/config.ts'
 import { sliceTensors } from '../model/tensor-names.ts'
+import type { Ring } from '../pipeline/micro-batching.ts'
 import type { PipelineId } from '../pipeline/stage-work.ts'
 import type { PeerId, PolicyVersion } from '../protocol/identifiers.ts'
 import type { LayerCoverage, ServedRequest } from '../protocol/layer-coverage.ts'
@@ -117,6 +118,8 @@ export interface ServingPipeline {
   readonly taken: Set<PeerId>
   /** Versions of the last `pipeline_open`; undefined while it is opening. */
   versions: readonly PolicyVersion[] | undefined
+  /** Of the last `pipeline_open`. */
+  ring: Ring | undefined
   /** Keys of the requests that it serves. */
   readonly sequences: Set<string>
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createRng } from '../random/rng.ts'
 import { modelShape } from '../scheduling/model-shape.ts'
-import { expectedAnswer, ServingTestbed, type Ask, type TabAbilities } from '../testing/serving-testbed.ts'
+import { expectedAnswer, profileOf, ServingTestbed, type Ask, type TabAbilities } from '../testing/serving-testbed.ts'
 import { tinyConfig } from '../testing/tiny-model.ts'
 import { coverageOf } from './coverage.ts'
 import type { ServingEffect } from './serving-state.ts'
@@ -63,6 +63,19 @@ describe('opening', () => {
     ask(bed, 'a')
     bed.wait(6_000)
     expect(finished(bed, 'a')).toBe(true)
+  })
+
+  test('the first stage hears what a step costs each stage, again when that has changed, and not for trifles', () => {
+    const bed = bedOf([tab(), tab(), tab()])
+    const costsTold = (): number[][] =>
+      bed.told.flatMap(({ effects }) => effects.flatMap(effect => (effect.kind === 'tell' && effect.event === 'pipeline_open' ? [effect.payload.ring.stages.map(({ cost }) => cost.fixedMs)] : [])))
+    const second = bed.tabs[openPipelines(bed)[0]![1]!]!
+    const measures = (fixedMs: number): unknown => bed.input({ kind: 'profile', peer: second.peer, message: profileOf(second, fixedMs) })
+    expect(costsTold()).toEqual([[2, 2, 2]])
+    measures(2.2)
+    expect(costsTold()).toHaveLength(1)
+    measures(8)
+    expect(costsTold()).toEqual([[2, 2, 2], [2, 8, 2]])
   })
 
   test('a version is asked of a pipeline only once all of its stages hold it', () => {

@@ -6,7 +6,7 @@ import type { PeerId } from '../protocol/identifiers.ts'
 import { reportRoundTrips } from '../scheduling/link-map.ts'
 import { hear, loseLink, noticeSilence, noticeUntakenPlaces, removePeer, takeFault } from './disruptions.ts'
 import { forgiveDeafness, silentAt } from './liveness.ts'
-import { isOpen, realisePlan, refreshVersions, takePlace } from './pipelines.ts'
+import { isOpen, realisePlan, refreshPipeline, takePlace } from './pipelines.ts'
 import { closeRequest, dispatch, endOverdue, openRequest, sequenceDeadlines, takeTokens } from './sequences.ts'
 import type { Host, ServingEffect, ServingInput, ServingPipeline, ServingState, StageTold } from './serving-state.ts'
 import { createHost, placeInPlan, takeSliceReady, weighPlan } from './slice-hosts.ts'
@@ -45,10 +45,10 @@ function take(state: ServingState, input: ServingInput, now: number, effects: Se
     case 'version_dropped':
       if (input.kind === 'version_held') state.hosts.get(input.peer)?.versions.add(input.version)
       else state.hosts.get(input.peer)?.versions.delete(input.version)
-      refreshVersions(state, input.peer, effects)
+      refreshPipeline(state, input.peer, effects)
       return
     case 'version_withdrawn':
-      for (const host of state.hosts.values()) if (host.versions.delete(input.version)) refreshVersions(state, host.peer, effects)
+      for (const host of state.hosts.values()) if (host.versions.delete(input.version)) refreshPipeline(state, host.peer, effects)
       return
     case 'link_lost':
       loseLink(state, input.a, input.b, now, effects)
@@ -88,6 +88,7 @@ function takeTold(state: ServingState, host: Host, input: StageTold, now: number
     case 'profile':
       host.profile = input.message
       reportRoundTrips(state.links, host.peer, input.message.roundTrips)
+      refreshPipeline(state, host.peer, effects)
       return
     case 'heartbeat':
       if (input.message.workMs > 0 || input.message.roundMs > 0) state.busyAt = now

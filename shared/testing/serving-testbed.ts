@@ -262,7 +262,7 @@ export class ServingTestbed {
       case 'loaded':
         if (tab.assigned !== event.layers) return
         tab.loaded = event.layers
-        this.#send(tab, { kind: 'profile', peer: tab.peer, message: profile(tab) })
+        this.#send(tab, { kind: 'profile', peer: tab.peer, message: profileOf(tab) })
         this.#send(tab, { kind: 'slice_ready', peer: tab.peer, message: { layers: event.layers, engine: 'wasm', rows: tab.rows } })
         return
       case 'linked':
@@ -352,8 +352,8 @@ export class ServingTestbed {
   }
 }
 
-function profile({ memoryBytes }: Tab): ProfileReport {
-  const cost = { fixedMs: 2, perRowMs: 0.1 }
+export function profileOf({ memoryBytes }: TabAbilities, fixedMs = 2): ProfileReport {
+  const cost = { fixedMs, perRowMs: 0.1 }
   return { engine: 'wasm', decode: cost, prefill: cost, memoryBytes, largestTensorBytes: memoryBytes, uplinkBytesPerSecond: null, roundTrips: [] }
 }
 

@@ -2,6 +2,7 @@ import { proxy, transfer, wrap, type Remote } from 'comlink'
 import type { AnnouncedVersion } from '#shared/coordination/volunteer-state.ts'
 import type { Batch } from '#shared/coordination/lease-queue.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
+import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
@@ -65,6 +66,10 @@ export class EngineHost {
   join(place: PipelinePlace): void {
     const ports = [place.incoming, place.outgoing].filter(port => port !== undefined)
     this.#order(() => this.#send(this.#api.join(transfer(place, ports))))
+  }
+
+  tune(pipeline: PipelineId, batching: MicroBatching): void {
+    this.#order(() => this.#send(this.#api.tune(pipeline, batching)))
   }
 
   leave(pipeline: PipelineId): void {

@@ -11,7 +11,7 @@ afterEach(() => open.splice(0).forEach(port => port.close()))
 const fragment = (pipeline: number, byte: number): Uint8Array<ArrayBuffer> => fragmentsOf(pipeline, Uint8Array.of(byte)).next().value!
 
 function placeOf(change: Partial<PlaceAssigned> = {}): PlaceAssigned {
-  return { pipeline: 1, stage: 1, stages: 3, previous: { peer: A, path: 'link' }, next: { peer: B, path: 'link' }, encoding: 'f32', rows: 8, microBatches: 2, ...change }
+  return { pipeline: 1, stage: 1, stages: 3, previous: { peer: A, path: 'link' }, next: { peer: B, path: 'link' }, encoding: 'f32', rows: 8, ...change }
 }
 
 /** A page whose links, worker and server write down what they are told. */
@@ -28,6 +28,7 @@ function page(linked: string[] = []) {
       told.push(`join ${place.pipeline}`)
       open.push(...[place.incoming, place.outgoing].filter(port => port !== undefined))
     },
+    tune: (pipeline, batching) => void told.push(`tune ${pipeline} ${JSON.stringify(batching)}`),
     leave: pipeline => void told.push(`leave ${pipeline}`),
     taken: pipeline => void told.push(`taken ${pipeline}`)
   })
@@ -44,7 +45,6 @@ test('a place is taken when both links are there, and a later stage joins its wo
   places.linkUp()
   places.linkUp()
   expect(told).toEqual(['join 1', 'taken 1'])
-  places.opened(1)
   expect(told).toHaveLength(2)
 })
 
@@ -52,12 +52,12 @@ test('a first stage begins only when the pipeline is open; one of a single stage
   const { places, told, joined } = page()
   places.assign(placeOf({ stage: 0, stages: 1, previous: null, next: null }))
   expect(told).toEqual(['taken 1'])
-  places.opened(2)
+  places.opened(2, 3)
   expect(told).toEqual(['taken 1'])
-  places.opened(1)
-  places.opened(1)
-  expect(told).toEqual(['taken 1', 'join 1'])
-  expect(joined).toEqual([{ pipeline: 1, encoding: 'f32', rows: 8, microBatches: 2 }])
+  places.opened(1, 3)
+  places.opened(1, 4)
+  expect(told).toEqual(['taken 1', 'join 1', 'tune 1 4'])
+  expect(joined).toEqual([{ pipeline: 1, encoding: 'f32', rows: 8, batching: 3 }])
 })
 
 test('fragments pass through: from the stage before to the worker, from the worker to the next stage', async () => {

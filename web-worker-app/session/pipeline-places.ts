@@ -1,4 +1,5 @@
 import { pipelineOf } from '#shared/pipeline/frame-fragments.ts'
+import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PlaceAssigned } from '#shared/protocol/stage-messages.ts'
 import type { PipelinePlace } from '../worker/stage-worker-api.ts'
@@ -11,6 +12,7 @@ export interface PipelinePlacesOptions {
   /** For the next stage, through the signaling server. */
   readonly relay: (pipeline: PipelineId, fragment: Fragment) => void
   readonly join: (place: PipelinePlace) => void
+  readonly tune: (pipeline: PipelineId, batching: MicroBatching) => void
   readonly leave: (pipeline: PipelineId) => void
   /** The links are there, and the worker is told of the place; at the first stage it will be when the pipeline opens. */
   readonly taken: (pipeline: PipelineId) => void
@@ -43,9 +45,12 @@ export class PipelinePlaces {
     this.#takeWhenLinked()
   }
 
-  /** Every place of the pipeline is taken: its first stage may begin. */
-  opened(pipeline: PipelineId): void {
-    if (this.#place?.pipeline === pipeline) this.#join(this.#place)
+  /** Every place of the pipeline is taken: its first stage may begin. Again when the costs of its stages have changed. */
+  opened(pipeline: PipelineId, batching: MicroBatching): void {
+    const place = this.#place
+    if (place?.pipeline !== pipeline) return
+    if (place.joined) this.#options.tune(pipeline, batching)
+    else this.#join(place, batching)
   }
 
   revoked(pipeline: PipelineId): void {
@@ -103,9 +108,9 @@ export class PipelinePlaces {
     return { incoming: incoming.port2, outgoing: outgoing.port2 }
   }
 
-  #join(place: Place): void {
-    if (place.joined || place.ports === undefined) return
+  #join(place: Place, batching?: MicroBatching): void {
+    if (place.ports === undefined) return
     place.joined = true
-    this.#options.join({ pipeline: place.pipeline, encoding: place.encoding, rows: place.rows, microBatches: place.microBatches, ...place.ports })
+    this.#options.join({ pipeline: place.pipeline, encoding: place.encoding, rows: place.rows, ...(batching !== undefined && { batching }), ...place.ports })
   }
 }

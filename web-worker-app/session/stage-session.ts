@@ -34,6 +34,7 @@ export class StageSession {
       sendOverLink: (peer, fragment) => exchange()?.sendStageFragment(peer, fragment),
       relay: (pipeline, fragment) => tell('stage_fragment', { pipeline, fragment }),
       join: place => engine()?.join(place),
+      tune: (pipeline, batching) => engine()?.tune(pipeline, batching),
       leave: pipeline => engine()?.leave(pipeline),
       taken: pipeline => tell('place_taken', { pipeline })
     })
@@ -44,7 +45,8 @@ export class StageSession {
     place_assigned: place => {
       // The slice was lost or given up since the server counted on it.
       if (this.#options.engine() === undefined) return this.#options.tell('pipeline_broken', { pipeline: place.pipeline, reason: 'the layers are not loaded' })
-      this.#options.dispatch({ kind: 'place_assigned', stage: place.stage, rows: place.rows * place.microBatches })
+      // Every stage may have a full micro-batch at once.
+      this.#options.dispatch({ kind: 'place_assigned', stage: place.stage, rows: place.rows * place.stages })
       this.#places.assign(place)
     },
     place_revoked: ({ pipeline }) => {
@@ -52,9 +54,9 @@ export class StageSession {
       this.#places.giveUp()
       this.#options.dispatch({ kind: 'place_lost' })
     },
-    pipeline_open: ({ pipeline, versions }) => {
+    pipeline_open: ({ pipeline, versions, ring }) => {
       if (pipeline !== this.#places.pipeline) return
-      this.#places.opened(pipeline)
+      this.#places.opened(pipeline, ring)
       this.#options.dispatch({ kind: 'pipeline_open', versions })
     },
     sequences_requested: ({ requests }) => {

@@ -1,9 +1,11 @@
+import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
 import type { PipelineId, StageWork } from '#shared/pipeline/stage-work.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import { createLayerCostFit, fittedLayerCost, layerMs, observeLayerCost } from '#shared/scheduling/layer-cost.ts'
 import type { Batch } from '#shared/coordination/lease-queue.ts'
 import type { ChosenEngine } from './engine-choice.ts'
+import { GeneratedOutbox } from './generated-outbox.ts'
 import { LeasedBatches } from './leased-batches.ts'
 import { PolicyVersions } from './policy-versions.ts'
 import { rowsOf, StageLoop, type StepMeasured } from './stage-loop.ts'
@@ -21,6 +23,7 @@ export class LoadedSlice {
   readonly #versions: PolicyVersions
   readonly #loop: StageLoop
   readonly #leased: LeasedBatches
+  readonly #outbox: GeneratedOutbox
   readonly #costs = { decode: createLayerCostFit(), prefill: createLayerCostFit() }
   #steps: StepMeasured[] = []
   #beatAt = 0
@@ -29,6 +32,7 @@ export class LoadedSlice {
     this.#chosen = chosen
     this.#events = events
     this.#versions = new PolicyVersions(chosen.engine)
+    this.#outbox = new GeneratedOutbox((pipeline, generated) => events.generated(pipeline, generated))
     this.#leased = new LeasedBatches(events, () => performance.now())
     this.#loop = new StageLoop({
       engine: chosen.engine,
@@ -61,6 +65,10 @@ export class LoadedSlice {
 
   join(place: PipelinePlace): void {
     this.#loop.join(place)
+  }
+
+  tune(pipeline: PipelineId, batching: MicroBatching): void {
+    this.#loop.tune(pipeline, batching)
   }
 
   leave(pipeline: PipelineId): void {
@@ -99,7 +107,7 @@ export class LoadedSlice {
   #generated(all: readonly Generated[], pipeline: PipelineId | undefined): void {
     const others = all.filter(event => !this.#leased.take(event))
     // What was requested of a pipeline that is no more is requested anew of another.
-    if (others.length > 0 && pipeline !== undefined) this.#events.generated(pipeline, others)
+    if (others.length > 0 && pipeline !== undefined) this.#outbox.push(pipeline, others)
     this.#leased.reportWhenDue()
   }
 

@@ -1,5 +1,6 @@
 import type { SliceEngine } from '#shared/engine/slice-engine.ts'
 import { assemble, createFrameAssembly, fragmentsOf } from '#shared/pipeline/frame-fragments.ts'
+import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import { createPipelineDriver, keysOfVersion, stepPipelineDriver, type DriverInput, type PipelineDriver } from '#shared/pipeline/pipeline-driver.ts'
 import { decodeStageFrame, encodeStageFrame } from '#shared/pipeline/stage-frames.ts'
 import type { EndOfMicroBatch, PipelineId, StageMessage, StageWork } from '#shared/pipeline/stage-work.ts'
@@ -77,10 +78,14 @@ export class StageLoop {
     })
     place.incoming?.start()
     if (this.#driver !== undefined) {
-      this.#driver.microBatches = place.microBatches
+      this.#driver.batching = place.batching ?? 1
       this.#driver.config = { ...this.#driver.config, maxRows: Math.min(maxRows, place.rows ?? maxRows) }
     }
     this.drive({ kind: 'pipeline_lost' })
+  }
+
+  tune(pipeline: PipelineId, batching: MicroBatching): void {
+    if (this.#driver !== undefined && this.#taken?.place.pipeline === pipeline) this.#driver.batching = batching
   }
 
   /** A first stage keeps its sequences for the next place. */

@@ -6,6 +6,7 @@ import type { Batch } from '#shared/coordination/lease-queue.ts'
 import type { FinishedRollout } from '#shared/coordination/volunteer-state.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
+import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { DriverEffect, SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
 import type { HiddenEncoding } from '#shared/pipeline/stage-frames.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
@@ -59,8 +60,8 @@ export interface PipelinePlace {
   readonly encoding: HiddenEncoding
   /** Most sequences in one micro-batch; as many as this stage has room for unless another one has less. */
   readonly rows?: number
-  /** To keep going at once; of use at the first stage only. */
-  readonly microBatches: number
+  /** How the first stage cuts its sequences; one micro-batch unless given. */
+  readonly batching?: MicroBatching
 }
 
 export type Generated = Exclude<DriverEffect, { readonly kind: 'run' | 'end' }>
@@ -69,8 +70,8 @@ export interface WorkerEvents {
   /** Of a batch of leased samples, some at a time. */
   finished(batch: number, rollouts: FinishedRollout[]): void
   ended(batch: number): void
-  /** Tokens and endings of what was requested, in order, and the pipeline that they come from. */
-  generated(pipeline: PipelineId, events: Generated[]): void
+  /** Tokens and endings of what was requested, in order, and the pipeline that they come from. Settles when the page has taken them. */
+  generated(pipeline: PipelineId, events: Generated[]): void | Promise<void>
   /** The place is given up: what arrived did not follow from what came before. */
   broken(pipeline: PipelineId, reason: string): void
   /** The worker is alive, and whether it computes or is about to; what it has computed since it said so last. */
@@ -87,6 +88,8 @@ export interface StageWorkerApi {
   dropVersion(version: PolicyVersion): void
   /** Takes a place instead of the one that it has. A first stage begins its sequences again there, with the tokens that they have. */
   join(place: PipelinePlace): void
+  /** Other costs were measured: the first stage cuts its sequences by them from now on. */
+  tune(pipeline: PipelineId, batching: MicroBatching): void
   /** A first stage keeps its sequences for the next place. */
   leave(pipeline: PipelineId): void
   /** Leased samples, and what somebody waits for: at a first stage, with or without a place. */

@@ -26,6 +26,7 @@ const worker: StageWorkerApi = {
   addVersion: (version, policy) => loaded().addVersion(version, policy),
   dropVersion: version => slice?.dropVersion(version),
   join: place => loaded().join(place),
+  tune: (pipeline, batching) => slice?.tune(pipeline, batching),
   leave: pipeline => slice?.leave(pipeline),
   generate: batch => loaded().generate(batch),
   request: requests => loaded().request(requests),
