@@ -192,7 +192,7 @@ test.describe('a pipeline of three stages under load, and a tab to stand in', ()
         await tab.context().close()
         await open()
       }
-      await expectSameAsNode(trainer, [...trainer.delivered.values()].flat().slice(-256))
+      await expectSameAsNode(trainer, [...trainer.delivered.values()].flat().slice(-256), ({ prompt, seed, tokens }, inNode) => void expectSameOrTied(model, trainer.promptTokens(prompt), seed, inNode, tokens))
     })
   }
 })
