@@ -83,12 +83,18 @@ const request = fc.record({
   drawn: fc.oneof(fc.constant(0), fc.nat(20)),
   at: fc.nat(60)
 })
+const cost = fc.record({ fixedMs: fc.nat(20), perRowMs: fc.nat(3) })
+/** A number, or costs by which it changes with the sequences of the moment. */
+const batching = fc.oneof(
+  fc.integer({ min: 1, max: 4 }),
+  fc.record({ stages: fc.array(fc.record({ layers: fc.integer({ min: 1, max: 4 }), cost }), { minLength: 1, maxLength: 4 }), linksMs: fc.nat(100) })
+)
 const story = fc.record({
   cut: fc.constantFrom(...CUTS),
   kind: fc.constantFrom(...KINDS),
   requests: fc.array(request, { minLength: 1, maxLength: 6 }),
   maxRows: fc.integer({ min: 1, max: 9 }),
-  microBatches: fc.integer({ min: 1, max: 4 }),
+  batching,
   order: fc.nat(),
   breakdowns: fc.array(fc.nat(120), { maxLength: 3 }),
   givenUp: fc.array(fc.tuple(fc.nat(80), fc.nat(20)), { maxLength: 3 })
@@ -97,8 +103,8 @@ const story = fc.record({
 describe('a pipeline of one to four stages', () => {
   it('gives every sequence the tokens that one stage would give it alone at its version, however works interleave and whenever links break', async () => {
     await fc.assert(
-      fc.asyncProperty(story, async ({ cut, kind, requests, maxRows, microBatches, order, breakdowns, givenUp }) => {
-        const pipeline = new LoopbackPipeline({ engines: enginesOf(kind, cut), uniform, maxRows, microBatches, rng: createRng(`order ${order}`), useVersion })
+      fc.asyncProperty(story, async ({ cut, kind, requests, maxRows, batching, order, breakdowns, givenUp }) => {
+        const pipeline = new LoopbackPipeline({ engines: enginesOf(kind, cut), uniform, maxRows, batching, rng: createRng(`order ${order}`), useVersion })
         const asked: { at: number; expected: Answer; request: SequenceRequest }[] = []
         for (const [index, { greedy, samples, drawn, at, ...rest }] of requests.entries()) {
           for (let sample = 0; sample < samples; sample++) {

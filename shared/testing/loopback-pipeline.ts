@@ -5,13 +5,14 @@ import { createPipelineDriver, pendingSequences, stepPipelineDriver, type Driver
 import { decodeStageFrame, encodeStageFrame, type HiddenEncoding } from '../pipeline/stage-frames.ts'
 import type { EndOfMicroBatch, StageMessage, StageWork } from '../pipeline/stage-work.ts'
 import { Stage } from '../pipeline/stage.ts'
+import type { MicroBatching } from '../pipeline/micro-batching.ts'
 import type { Rng } from '../random/rng.ts'
 
 export interface LoopbackOptions {
   readonly engines: readonly SliceEngine[]
   readonly uniform: Uniform
   readonly maxRows: number
-  readonly microBatches: number
+  readonly batching: MicroBatching
   readonly rng: Rng
   readonly encoding?: HiddenEncoding
   readonly useVersion?: (engine: SliceEngine, version: number) => Promise<void>
@@ -33,7 +34,7 @@ export class LoopbackPipeline {
     this.#options = options
     this.#stages = engines.map(engine => new Stage({ engine, uniform, maxRows, useVersion: version => options.useVersion?.(engine, version) ?? Promise.resolve() }))
     this.#inboxes = engines.map(() => [])
-    this.driver = createPipelineDriver({ eosTokenIds: engines[0]!.config.eosTokenIds, maxRows }, options.microBatches)
+    this.driver = createPipelineDriver({ eosTokenIds: engines[0]!.config.eosTokenIds, maxRows }, options.batching)
   }
 
   get pending(): number {

@@ -91,9 +91,8 @@ test('another place replaces the one before; a place that was never joined is no
   places.assign(placeOf())
   linked.length = 0
   places.assign(placeOf({ pipeline: 2 }))
-  places.revoked(1)
   expect(places.pipeline).toBe(2)
-  places.revoked(2)
+  places.giveUp()
   expect(places.pipeline).toBeUndefined()
   expect(told).toEqual(['join 1', 'taken 1', 'leave 1'])
 })

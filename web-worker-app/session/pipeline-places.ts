@@ -53,10 +53,6 @@ export class PipelinePlaces {
     else this.#join(place, batching)
   }
 
-  revoked(pipeline: PipelineId): void {
-    if (this.#place?.pipeline === pipeline) this.giveUp()
-  }
-
   giveUp(): void {
     const place = this.#place
     if (place === undefined) return
