@@ -47,7 +47,12 @@ export async function buildPage(root: string, say: (line: string) => void): Prom
   say('Building the page ...')
   const { build } = await import('vite')
   const partial = join(dist, `.building-${process.pid}`)
+  // Vite believes NODE_ENV, which a development server in this process may have set.
+  const { NODE_ENV } = process.env
+  process.env['NODE_ENV'] = 'production'
   await build({ root, logLevel: 'error', build: { outDir: partial, emptyOutDir: true } })
+  if (NODE_ENV === undefined) delete process.env['NODE_ENV']
+  else process.env['NODE_ENV'] = NODE_ENV
   try {
     renameSync(partial, built)
   } catch (error) {

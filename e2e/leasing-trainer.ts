@@ -70,6 +70,12 @@ export class LeasingTrainer {
     })
   }
 
+  /** To a server that has restarted: the run has to be opened and published there again. */
+  connectAgain(): void {
+    this.statuses.clear()
+    this.#socket.disconnect().connect()
+  }
+
   async open(): Promise<void> {
     const description = {
       run: this.run,
@@ -85,8 +91,8 @@ export class LeasingTrainer {
     if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)
   }
 
-  /** Version 0 has the random weights `0`, version n the adapter `n`. */
-  async publish(version: number): Promise<void> {
+  /** Version 0 has the random weights `0`, version n the adapter `n`. @returns hashes of its chunks */
+  async publish(version: number): Promise<string[]> {
     const tensors = version === 0 ? randomWeights(this.config, 0) : randomAdapter(this.config, this.lora, version)
     const { body, chunks } = cutPolicy({ run: this.run, version, parent: version === 0 ? null : 0, kind: version === 0 ? 'full' : 'lora', groups: groupTensors(tensors) })
     const manifest = signManifest(body, this.#key)
@@ -101,6 +107,7 @@ export class LeasingTrainer {
       if (second.kind !== 'announced') throw new Error(`version ${version} was not announced: ${JSON.stringify(second)}`)
     }
     this.#newest = { version, hash: manifestHash(body) }
+    return [...chunks.keys()]
   }
 
   /** Resolves once the predicate holds; it is asked again after every status and delivery. */

@@ -2,7 +2,7 @@
 import { test as base } from '@playwright/test'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import { readRunFile } from '#trainer/run-file.ts'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { parse, stringify } from 'smol-toml'
@@ -43,9 +43,12 @@ export function writeRunFile(target: string, run: string, overrides: Readonly<Re
   return target
 }
 
+const LINES_SHOWN = 12
+
 export class TestSwarm {
   readonly swarm: Swarm
   readonly feed: FeedWatcher
+  readonly logs: string
   readonly runDirectory: string
   readonly reportFile: string
   readonly #browser: Browser
@@ -53,6 +56,7 @@ export class TestSwarm {
   constructor(swarm: Swarm, browser: Browser, folder: string, run: string) {
     this.swarm = swarm
     this.#browser = browser
+    this.logs = join(folder, 'logs')
     this.runDirectory = join(folder, run)
     this.reportFile = join(folder, 'report.json')
     this.feed = new FeedWatcher(swarm.url)
@@ -72,10 +76,12 @@ export class TestSwarm {
     return Promise.race([this.feed.waitFor(predicate), failed])
   }
 
-  /** Resolves when the trainer has done all updates. */
+  /** Resolves when the trainer has done all updates; rejects when it ends before. */
   async waitForFinish(): Promise<void> {
-    const exit = await this.swarm.trainer.exited
-    if (exit.code !== 0) throw describeExit(this.swarm.trainer, exit)
+    const { trainer } = this.swarm
+    await trainer.waitForEvent(({ event }) => event === 'finished')
+    const exit = await trainer.exited
+    if (exit.code !== 0) throw describeExit(trainer, exit)
   }
 
   openTab(options: TabOptions = {}): Promise<number> {
@@ -115,6 +121,14 @@ export class TestSwarm {
   }
 }
 
+/** For whoever reads of a failure on a machine that is gone: the last feed, what each tab shows, and the end of every log. */
+async function describe({ feed, logs, swarm }: TestSwarm): Promise<string> {
+  const { phase, report, peers } = feed.latest ?? {}
+  const logEnds = readdirSync(logs).map(log => [`-- ${log}`, ...readFileSync(join(logs, log), 'utf8').trimEnd().split('\n').slice(-LINES_SHOWN).map(line => line.slice(0, 200))].join('\n'))
+  const tabs = await Promise.all([...swarm.tabs].map(async ([tab, page]) => `-- tab ${tab} shows: ${(await page.innerText('main').catch(String)).replaceAll(/\s+/g, ' ')}`))
+  return [`phase ${phase}, updates ${report?.updates}`, ...(peers ?? []).map(peer => JSON.stringify(peer)), ...tabs, ...logEnds].join('\n')
+}
+
 interface Fixtures {
   readonly launchSwarm: (options: SwarmOptions) => Promise<TestSwarm>
 }
@@ -140,6 +154,7 @@ export const test = base.extend<Fixtures>({
       for (let tab = 0; tab < peers; tab++) await testSwarm.openTab({ ...(memory !== undefined && { memory }) })
       return testSwarm
     })
+    if (info.status !== info.expectedStatus) for (const swarm of launched) console.log(await describe(swarm))
     for (const { swarm } of launched) await swarm.stop()
     for (const { feed } of launched) feed.close()
     const uncaught = launched.flatMap(({ swarm }) => swarm.uncaughtErrors)

@@ -3,6 +3,7 @@ import { expect, test, type Browser, type Page } from '@playwright/test'
 import type { Rollout } from '#shared/protocol/rollout.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
+import { Deferred } from '#trainer/deferred.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
@@ -15,6 +16,7 @@ const config = tinyConfig({ hiddenSize: 64, intermediateSize: 128, headDim: 16 }
 const lora = { rank: 4, alpha: 8, targets: ['q_proj', 'v_proj', 'gate_proj'] } as const
 
 let page: string
+let settings: Omit<Parameters<typeof startSignalingServer>[0], 'port'>
 let server: SignalingServer
 let trainer: LeasingTrainer
 
@@ -23,9 +25,9 @@ test.beforeAll(async () => {
 })
 
 test.beforeEach(async () => {
-  const trainerToken = randomBytes(32).toString('hex')
-  server = await startSignalingServer({ port: 0, host: '127.0.0.1', page, models: 'public/models', trainerToken })
-  trainer = new LeasingTrainer(server.url, trainerToken, 'tab-test', config, { ...lora, targets: [...lora.targets] })
+  settings = { host: '127.0.0.1', page, models: 'public/models', trainerToken: randomBytes(32).toString('hex') }
+  server = await startSignalingServer({ ...settings, port: 0 })
+  trainer = new LeasingTrainer(server.url, settings.trainerToken, 'tab-test', config, { ...lora, targets: [...lora.targets] })
   await trainer.open()
   await trainer.publish(0)
 })
@@ -146,4 +148,72 @@ test('a tab whose worker crashes starts another, and a reloaded tab downloads no
   await trainer.waitFor(() => next() !== undefined && trainer.statuses.get(next()!)?.version === 0)
   expect(trainer.statuses.get(next()!)).toMatchObject({ bytesFromOrigin: 0, bytesFromPeers: 0 })
   expect(trainer.left).toEqual([peer])
+})
+
+test('a server that is away while a tab loads its engine delays it, and does not end it', async ({ browser }) => {
+  const failing = ['**/stage-worker*', '**/wasm-engine*', '**/*.wasm']
+  const failed: string[] = []
+  const { tab, peer } = await openTab(browser, async page => {
+    for (const file of failing) {
+      await page.route(file, async route => {
+        if (failed.includes(file)) return route.continue()
+        failed.push(file)
+        return route.abort('connectionrefused')
+      })
+    }
+  })
+  await expect(tab.getByText('could not be downloaded from the server')).toBeVisible()
+  await trainer.waitFor(() => delivered(peer, 0).length >= 8)
+  expect(failed.toSorted()).toEqual(failing.toSorted())
+})
+
+test('a version that the origin has lost while a tab fetched it is given up for the next one', async ({ browser }) => {
+  let isGone: (hash: string) => boolean = () => false
+  let refused = 0
+  const { peer } = await openTab(browser, async page => {
+    await page.route('**/chunks/*', route => {
+      if (!isGone(route.request().url().split('/').at(-1)!)) return route.continue()
+      refused++
+      return route.fulfill({ status: 404 })
+    })
+  })
+  await trainer.waitFor(() => delivered(peer, 0).length >= 8)
+  isGone = () => true
+  const lost = await trainer.publish(1)
+  isGone = hash => lost.includes(hash)
+  await expect.poll(() => refused).toBeGreaterThan(0)
+  await trainer.publish(2)
+  await trainer.waitFor(() => delivered(peer, 2).length >= 8)
+  expect(delivered(peer, 1)).toEqual([])
+  await expectSameAsNode(trainer, delivered(peer, 2))
+})
+
+test('what a tab fetches while the server restarts is of use to it afterwards', async ({ browser }) => {
+  const released = new Deferred()
+  let isHeld = false
+  let held = 0
+  const { peer } = await openTab(browser, async page => {
+    await page.route('**/chunks/*', async route => {
+      if (isHeld) {
+        held++
+        await released.promise
+      }
+      await route.continue()
+    })
+  })
+  await trainer.waitFor(() => delivered(peer, 0).length >= 8)
+  isHeld = true
+  await trainer.publish(1)
+  await expect.poll(() => held).toBeGreaterThan(0)
+
+  await server.close()
+  server = await startSignalingServer({ ...settings, port: Number(new URL(server.url).port) })
+  trainer.connectAgain()
+  await trainer.open()
+  await trainer.publish(0)
+  await trainer.publish(1)
+  await trainer.waitFor(() => trainer.statuses.has(peer))
+  released.resolve()
+  await trainer.waitFor(() => delivered(peer, 1).length >= 8)
+  await expectSameAsNode(trainer, delivered(peer, 1))
 })

@@ -56,7 +56,6 @@ class TrainingRun {
   readonly #lastStep = new Deferred<Exclude<RunEnd, 'stopped'>>()
   #evaluations: Promise<void> = Promise.resolve()
   #verifying: Promise<unknown> = Promise.resolve()
-  #opened = false
 
   static async start(options: TrainOptions): Promise<TrainingRun> {
     return new TrainingRun(options, await openRunParts(options.directory, options.warn))
@@ -88,7 +87,7 @@ class TrainingRun {
       }
     })
     this.#connection = new ServerConnection(server.url, server.token, {
-      connected: () => void this.#open(),
+      connected: () => this.#publisher.connected(),
       disconnected: () => this.#host.peersUnknown(),
       peerJoined: peer => this.#host.peerIsPresent(peer, true),
       peerLeft: peer => this.#host.peerIsPresent(peer, false),
@@ -105,7 +104,10 @@ class TrainingRun {
     const base = this.#sign(0, null)
     for (const [version, parameters] of start.olderVersions) if (version > 0) this.#sign(version, parameters)
     const newest = start.state.version === 0 ? base : this.#sign(start.state.version, parts.newest)
-    this.#publisher = new PolicyPublisher(this.#connection, server, { description: describeRun(directory, model, parts.lora), tokenizer: parts.tokenizer }, base, newest)
+    this.#publisher = new PolicyPublisher(this.#connection, server, { description: describeRun(directory, model, parts.lora), tokenizer: parts.tokenizer }, base, newest, {
+      opened: () => say({ event: 'run_opened', run: directory.run, version: this.#host.state.version }),
+      failed: error => this.#failure.reject(error)
+    })
     say({ event: 'prepared', run: directory.run, version: start.state.version })
   }
 
@@ -169,17 +171,6 @@ class TrainingRun {
     return phase
   }
 
-  async #open(): Promise<void> {
-    try {
-      const opened = await this.#publisher.open()
-      if (!opened || this.#opened) return
-      this.#opened = true
-      this.#options.say({ event: 'run_opened', run: this.#options.directory.run, version: this.#host.state.version })
-    } catch (error) {
-      this.#failure.reject(error)
-    }
-  }
-
   #verify<Result>(call: () => Promise<Result>): Promise<Result> {
     const turn = this.#verifying.then(call)
     this.#verifying = turn.catch(() => undefined)
@@ -210,7 +201,7 @@ class TrainingRun {
     const { runFile } = this.#options.directory
     const policy = this.#signed.get(version)!
     this.#signed.delete(version)
-    this.#publisher.publish(policy).catch(error => this.#failure.reject(error))
+    this.#publisher.publish(policy)
     const oldest = version - runFile.stalenessBudget - 1
     this.#verify(() => verifier.verifier.forgetBelow(oldest)).catch(error => this.#failure.reject(error))
     for (const kept of this.#hashes.keys()) if (kept < oldest) this.#hashes.delete(kept)

@@ -90,7 +90,7 @@ async function loadTab(tab: RingTab, model: unknown, start: number, end: number,
   const preferences = { only: 'wasm', allowSoftwareAdapter: false, threads } as const
   const listener = { generated: (event: Generated) => heard(event), broken: (name: string, reason: string) => console.error(`${name}: ${reason}`), measured }
   const answer = await tab.load({ model, lora: null, layers: { start, end }, weights, preferences }, listener)
-  if (answer.kind === 'no_engine') throw new Error(answer.faults.join('; '))
+  if (answer.kind !== 'ready') throw new Error(JSON.stringify(answer))
   maxRows = Math.min(maxRows, answer.rows)
   await tab.stage.addVersion(0, { kind: 'base' })
   return loaded

@@ -31,7 +31,7 @@ async function load(): Promise<void> {
   const preferences = { only: 'wasm', allowSoftwareAdapter: false, threads: 1 } as const
   const events = { finished: () => {}, ended: () => {}, generated: () => {}, broken: () => {}, beat: () => {}, crashed: (reason: string) => console.error(reason) }
   const answer = await worker.load({ model, lora: LORA, layers: null, weights, preferences }, proxy(events))
-  if (answer.kind === 'no_engine') throw new Error(answer.faults.join('; '))
+  if (answer.kind !== 'ready') throw new Error(JSON.stringify(answer))
   const tensors = initialAdapter(parseDecoderConfig(model, 'config.json'), LORA, createRng('rollout benchmark'))
   await worker.addVersion(1, { kind: 'adapter', tensors })
 }

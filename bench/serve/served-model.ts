@@ -29,7 +29,7 @@ export async function publishModel(url: string, token: string): Promise<() => Pr
   const tokenizer = await readTokenizerText(MODEL)
   return new Promise((resolve, reject) => {
     const connection: ServerConnection = new ServerConnection(url, token, {
-      connected: () => void publisher.open().then(() => resolve(() => connection.close()), reject),
+      connected: () => publisher.connected(),
       disconnected: () => undefined,
       peerJoined: () => undefined,
       peerLeft: () => undefined,
@@ -40,6 +40,6 @@ export async function publishModel(url: string, token: string): Promise<() => Pr
       unreachable: reason => reject(new Error(reason)),
       failed: reject
     })
-    const publisher = new PolicyPublisher(connection, { url, token }, { description, tokenizer }, base, base)
+    const publisher = new PolicyPublisher(connection, { url, token }, { description, tokenizer }, base, base, { opened: () => resolve(() => connection.close()), failed: reject })
   })
 }

@@ -6,7 +6,7 @@ import type { LoraConfig } from '#shared/model/lora.ts'
 import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
 import { announced } from '#shared/testing/volunteer-testbed.ts'
 import { EngineHost } from '#web-worker-app/session/engine-host.ts'
-import type { EnginePreferences, LoadAnswer } from '#web-worker-app/worker/stage-worker-api.ts'
+import type { EnginePreferences, EngineTried } from '#web-worker-app/worker/stage-worker-api.ts'
 
 let host: EngineHost
 let versions = 0
@@ -15,9 +15,10 @@ const ended = new Set<number>()
 let changed = (): void => {}
 
 const worker = {
-  load(model: unknown, lora: LoraConfig, weights: string, preferences: EnginePreferences): Promise<LoadAnswer> {
+  load(model: unknown, lora: LoraConfig, weights: string, preferences: EnginePreferences): Promise<EngineTried> {
     return new Promise((resolve, reject) => {
-      host = new EngineHost(reason => reject(new Error(reason)))
+      const fail = (reason: string): void => reject(new Error(reason))
+      host = new EngineHost({ crashed: fail, unreachable: fail })
       host.load(
         () => Promise.resolve({ model, lora, layers: null, weights: randomWeights(parseDecoderConfig(model, 'config.json'), weights), preferences }),
         {

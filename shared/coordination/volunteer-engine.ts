@@ -1,5 +1,5 @@
 /** What the tab's engine has: its slice, its place in a pipeline, and the batches that it generates there. */
-import type { LayerRange } from '../scheduling/layer-range.ts'
+import { isSameRange, type LayerRange } from '../scheduling/layer-range.ts'
 import { putBack, sampleCount, sampleKeys, type Batch } from './lease-queue.ts'
 import type { VolunteerEffect, VolunteerState } from './volunteer-state.ts'
 
@@ -9,7 +9,7 @@ type Emit = (effect: VolunteerEffect) => void
 export function assignSlice(state: VolunteerState, layers: LayerRange | null, emit: Emit): void {
   const former = state.layers
   state.layers = layers
-  if (former !== undefined && former?.start === layers?.start && former?.end === layers?.end) {
+  if (former !== undefined && isSameRange(former, layers)) {
     if (layers !== null && state.engine === 'ready') emit({ kind: 'tell_ready', layers })
     return
   }

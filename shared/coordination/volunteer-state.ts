@@ -35,11 +35,15 @@ export type WorkInput =
   | { readonly kind: 'policy_announced'; readonly announced: AnnouncedVersion }
   /** All chunks of a version are here and verified. */
   | ({ readonly kind: 'version_ready' } & AnnouncedVersion)
+  /** Neither the origin nor a supplier that can be reached has all of it. */
+  | ({ readonly kind: 'version_unavailable' } & AnnouncedVersion)
   /** The welcome's model cannot be computed, or a manifest of it is not signed by the run's key or does not fit the model. */
   | { readonly kind: 'run_unusable' }
   /** The engine passed its self-test and generates `rows` sequences at once. */
   | { readonly kind: 'engine_ready'; readonly rows: number }
   | { readonly kind: 'self_test_failed' }
+  /** The engine's own files could not be had: the server that has them is away. */
+  | { readonly kind: 'engine_unreachable' }
   | { readonly kind: 'engine_crashed' }
   /** null: nothing for now. */
   | { readonly kind: 'slice_assigned'; readonly layers: LayerRange | null }
@@ -117,6 +121,8 @@ export interface VolunteerState {
   /** Answers for people that are being generated. */
   peopleWaiting: number
   engine: 'none' | 'loading' | 'ready'
+  /** When to load it again whose files could not be had; null when nothing keeps it from loading. */
+  reloadAt: number | null
   rows: number
   /** Since the last batch that went well. */
   crashes: number
@@ -166,6 +172,7 @@ export function createVolunteer(): VolunteerState {
     place: null,
     peopleWaiting: 0,
     engine: 'none',
+    reloadAt: null,
     rows: 0,
     crashes: 0,
     inUse: null,

@@ -7,7 +7,7 @@ import type { VolunteerEffect, VolunteerInput } from './volunteer-state.ts'
 
 /** Inputs that a page, a server and a person could bring about at any moment; versions and leases refer to few so that they meet. */
 const version = fc.integer({ min: 0, max: 4 })
-const anyInput: fc.Arbitrary<VolunteerInput | { readonly kind: 'finish_some'; readonly share: number } | { readonly kind: 'fetch_done' } | { readonly kind: 'engine_loads' } | { readonly kind: 'later'; readonly by: number }> = fc.oneof(
+const anyInput: fc.Arbitrary<VolunteerInput | { readonly kind: 'finish_some'; readonly share: number } | { readonly kind: 'fetch_done' } | { readonly kind: 'fetch_fails' } | { readonly kind: 'engine_loads' } | { readonly kind: 'engine_is_away' } | { readonly kind: 'later'; readonly by: number }> = fc.oneof(
   fc.constantFrom('start', 'stop', 'connected', 'disconnected').map(kind => ({ kind }) as VolunteerInput),
   fc.constantFrom('pause', 'resume', 'engine_crashed', 'not_joined', 'join_unanswered', 'wake').map(kind => ({ kind }) as VolunteerInput),
   { weight: 3, arbitrary: version.map(newest => ({ kind: 'welcome', run: RUN, base: announced(0), newest: announced(newest) }) as const) },
@@ -16,6 +16,7 @@ const anyInput: fc.Arbitrary<VolunteerInput | { readonly kind: 'finish_some'; re
   { weight: 4, arbitrary: fc.double({ min: 0, max: 1, noNaN: true }).map(share => ({ kind: 'finish_some', share }) as const) },
   { weight: 4, arbitrary: fc.constant({ kind: 'fetch_done' } as const) },
   { weight: 4, arbitrary: fc.constant({ kind: 'engine_loads' } as const) },
+  fc.constantFrom('fetch_fails', 'engine_is_away').map(kind => ({ kind }) as const),
   { weight: 3, arbitrary: fc.constantFrom(WHOLE, WHOLE, WHOLE, { start: 0, end: 1 }, null).map(layers => ({ kind: 'slice_assigned', layers }) as const) },
   { weight: 3, arbitrary: fc.constantFrom(0, 0, 0, 1).map(stage => ({ kind: 'place_assigned', stage, rows: ROWS }) as const) },
   { weight: 4, arbitrary: fc.uniqueArray(version, { minLength: 2, maxLength: 5 }).map(versions => ({ kind: 'pipeline_open', versions }) as const) },
@@ -66,6 +67,13 @@ test('whatever happens: one version at a time, never more rows than the engine h
         else if (input.kind === 'fetch_done') {
           const { fetching } = tab.state
           if (fetching !== null) observe(tab.step({ kind: 'version_ready', version: fetching, manifestHash: tab.state.announced.get(fetching)! }))
+        } else if (input.kind === 'fetch_fails') {
+          const { fetching, newest, run } = tab.state
+          if (fetching === null) continue
+          observe(tab.step({ kind: 'version_unavailable', version: fetching, manifestHash: tab.state.announced.get(fetching)! }))
+          must(tab.state.fetching !== fetching || fetching === newest || fetching === run!.base.version, 'what is gone for good is not waited for')
+        } else if (input.kind === 'engine_is_away') {
+          if (tab.state.engine === 'loading') observe(tab.step({ kind: 'engine_unreachable' }))
         } else if (input.kind === 'engine_loads') {
           if (tab.state.engine === 'loading') observe(tab.step({ kind: 'engine_ready', rows: ROWS }))
         } else if (input.kind === 'finish_some') {
@@ -97,6 +105,8 @@ test('whatever happens: one version at a time, never more rows than the engine h
         }
         if (running.length === 0) done.clear()
         must(tab.state.running.map(({ id }) => id).join() === running.map(({ id }) => id).join(), 'the machine knows what the engine runs')
+        const { stopped, run, layers, fetching, ready, newest } = tab.state
+        if (stopped === null && run !== null && layers) must(fetching !== null || [run.base.version, newest].every(version => ready.includes(version)), 'what is missing is being fetched')
         if (tab.state.online && tab.state.joined && tab.state.stopped === null && tab.state.retryAt === null) {
           must([...tab.state.outbox.values()].every(({ sent }) => sent), 'nothing unsent while joined')
         }

@@ -130,6 +130,32 @@ test('an engine that crashes is loaded once more and its work generated again; t
   expect(describeVolunteer(tab.state)).toEqual({ state: 'stopped', reason: 'engine_failed' })
 })
 
+test('an engine whose files cannot be had is loaded again after a while, or when the connection is back', () => {
+  const tab = Tab.working(1)
+  tab.step({ kind: 'engine_crashed' })
+  tab.step({ kind: 'engine_unreachable' })
+  expect(describeVolunteer(tab.state)).toEqual({ state: 'fetching', reason: 'engine_unreachable' })
+  expect(tab.last('wake_at')).toEqual({ kind: 'wake_at', time: tab.now + RETRY_MS })
+  tab.now += RETRY_MS
+  expect(tab.kinds({ kind: 'wake' })).toContain('load_engine')
+  tab.step({ kind: 'engine_unreachable' })
+  tab.step({ kind: 'disconnected' })
+  expect(describeVolunteer(tab.state)).toEqual({ state: 'fetching', reason: 'offline' })
+  expect(tab.kinds({ kind: 'connected' })).toContain('load_engine')
+})
+
+test('a version that nobody has any more is given up for the newest; the newest and the base come back with the trainer', () => {
+  const tab = Tab.working(1)
+  tab.step({ kind: 'policy_announced', announced: announced(2) })
+  expect(tab.last('fetch_version')).toMatchObject({ version: 2 })
+  expect(tab.kinds({ kind: 'version_unavailable', ...announced(2) })).toEqual([])
+  tab.step({ kind: 'policy_announced', announced: announced(3) })
+  expect(tab.all('fetch_version').at(-1)).toMatchObject({ version: 2 })
+  expect(tab.step({ kind: 'version_unavailable', ...announced(2) })).toEqual(expect.arrayContaining([{ kind: 'forget_version', ...announced(2) }, { kind: 'fetch_version', ...announced(3) }]))
+  expect(tab.kinds({ kind: 'version_unavailable', ...announced(2) })).toEqual([])
+  expect(tab.kinds({ kind: 'version_unavailable', ...announced(0) })).toEqual([])
+})
+
 test('a lease of a version that has not arrived waits for it, and one for other weights of that version is not generated', () => {
   const tab = Tab.working(1)
   tab.step({ kind: 'policy_announced', announced: announced(2) })

@@ -5,14 +5,13 @@
 import type { PeerState } from '../protocol/peer-status.ts'
 import type { RefusalCode } from '../protocol/refusal.ts'
 import type { RolloutSubmission } from '../protocol/rollout.ts'
-import { addLease, dropExpired, queuedRollouts, queuedVersions, sampleKey, takeBatch } from './lease-queue.ts'
+import { addLease, dropExpired, queuedRollouts, sampleKey, takeBatch } from './lease-queue.ts'
 import { assignSlice, forgetBatch, freeRows, inProgress, rowsAtOnce, takeBack, versionsToGenerate } from './volunteer-engine.ts'
 import { createVolunteer, type AnnouncedVersion, type FinishedRollout, type LifecycleInput, type StopReason, type VolunteerEffect, type VolunteerInput, type VolunteerState, type WorkInput } from './volunteer-state.ts'
+import { announce, dropVersion, fetchNext, forgetOld, tellHeld, touch, versionUnavailable } from './volunteer-versions.ts'
 
 /** Milliseconds between two attempts at what was refused for the moment, lost, or not granted. */
 export const RETRY_MS = 5_000
-/** Adapters kept beside the base: one in use, one leased, and room for leases that cross an announcement. */
-const VERSIONS_KEPT = 4
 /** Fewer free rows than this part of all are not worth a prefill of their own. */
 const REFILL_FRACTION = 1 / 4
 /** Work on hand is filled up to this many engine batches when it falls to one. */
@@ -30,7 +29,7 @@ export function stepVolunteer(state: VolunteerState, input: VolunteerInput, { no
 }
 
 /** What people are shown. The reason is null where the state speaks for itself. */
-export function describeVolunteer(state: VolunteerState): { state: PeerState; reason: StopReason | 'user_paused' | 'offline' | 'no_run' | 'no_work' | 'no_layers' | 'no_place' | null } {
+export function describeVolunteer(state: VolunteerState): { state: PeerState; reason: StopReason | 'user_paused' | 'offline' | 'engine_unreachable' | 'no_run' | 'no_work' | 'no_layers' | 'no_place' | null } {
   if (state.stopped !== null) return { state: 'stopped', reason: state.stopped }
   if (state.paused) return { state: 'paused', reason: 'user_paused' }
   if (state.running.length > 0 || state.peopleWaiting > 0) return { state: 'generating', reason: null }
@@ -39,7 +38,7 @@ export function describeVolunteer(state: VolunteerState): { state: PeerState; re
   if (state.layers === undefined) return { state: 'joining', reason: hindrance }
   if (state.layers === null) return { state: 'waiting', reason: hindrance ?? 'no_layers' }
   if (state.engine === 'loading') return { state: 'testing', reason: null }
-  if (state.engine === 'none' || !state.caughtUp) return { state: 'fetching', reason: hindrance }
+  if (state.engine === 'none' || !state.caughtUp) return { state: 'fetching', reason: hindrance ?? (state.reloadAt === null ? null : 'engine_unreachable') }
   if (state.place !== null && state.place.stage > 0) return { state: 'computing', reason: null }
   const without = state.runMissing ? 'no_run' : versionsToGenerate(state).length === 0 ? 'no_place' : 'no_work'
   return { state: 'waiting', reason: hindrance ?? without }
@@ -64,6 +63,7 @@ function applyLifecycle(state: VolunteerState, { kind }: LifecycleInput, emit: E
       return stop(state, 'user_stopped', emit)
     case 'connected':
       state.online = true
+      state.reloadAt = null
       if (state.stopped === null) join(state, emit)
       return
     case 'disconnected':
@@ -109,6 +109,8 @@ function applyWork(state: VolunteerState, input: WorkInput, now: number, emit: E
       if (state.fetching === input.version) state.fetching = null
       touch(state, input.version)
       return tellHeld(state, input.version, emit)
+    case 'version_unavailable':
+      return versionUnavailable(state, input, emit)
     case 'run_unusable':
       return stop(state, 'bad_policy', emit)
     case 'engine_ready':
@@ -132,6 +134,10 @@ function applyWork(state: VolunteerState, input: WorkInput, now: number, emit: E
       return
     case 'self_test_failed':
       return stop(state, 'self_test_failed', emit)
+    case 'engine_unreachable':
+      state.engine = 'none'
+      state.reloadAt = now + RETRY_MS
+      return
     case 'engine_crashed':
       return engineCrashed(state, emit)
     case 'lease_granted': {
@@ -165,7 +171,7 @@ function advance(state: VolunteerState, now: number, emit: Emit): void {
   dropExpired(state.queue, now)
   if (state.run !== null && state.layers) {
     fetchNext(state, emit)
-    if (state.engine === 'none' && state.ready.includes(state.run.base.version)) {
+    if (state.engine === 'none' && state.reloadAt === null && state.ready.includes(state.run.base.version)) {
       state.engine = 'loading'
       emit({ kind: 'load_engine', ...state.run.base })
     }
@@ -178,15 +184,6 @@ function advance(state: VolunteerState, now: number, emit: Emit): void {
     sendOutbox(state, emit)
   }
   scheduleWake(state, emit)
-}
-
-function fetchNext(state: VolunteerState, emit: Emit): void {
-  if (state.fetching !== null) return
-  const wanted = [state.run!.base.version, ...queuedVersions(state.queue), state.newest]
-  const next = wanted.find(version => state.announced.has(version) && !state.ready.includes(version))
-  if (next === undefined) return
-  state.fetching = next
-  emit({ kind: 'fetch_version', version: next, manifestHash: state.announced.get(next)! })
 }
 
 /** Fills the engine's free rows. Work of another version waits until all of the running one is done. */
@@ -221,15 +218,6 @@ function askForWork(state: VolunteerState, now: number, emit: Emit): void {
   emit({ kind: 'want_work', version, rollouts })
 }
 
-function forgetOld(state: VolunteerState, emit: Emit): void {
-  const needed = new Set([state.run!.base.version, state.newest, ...queuedVersions(state.queue)])
-  while (state.ready.length > VERSIONS_KEPT + 1) {
-    const oldest = state.ready.find(version => !needed.has(version) && state.announced.get(version) !== state.inUse)
-    if (oldest === undefined) return
-    dropVersion(state, oldest, emit)
-  }
-}
-
 function sendOutbox(state: VolunteerState, emit: Emit): void {
   if (!state.joined || state.retryAt !== null) return
   for (const [id, pending] of state.outbox) {
@@ -241,7 +229,7 @@ function sendOutbox(state: VolunteerState, emit: Emit): void {
 
 function scheduleWake(state: VolunteerState, emit: Emit): void {
   const times = state.queue.leases.map(({ expires }) => expires)
-  for (const time of [state.retryAt, state.retellAt]) if (time !== null) times.push(time)
+  for (const time of [state.retryAt, state.retellAt, state.reloadAt]) if (time !== null) times.push(time)
   const next = times.length === 0 ? null : Math.min(...times)
   if (next !== null && next !== state.wakeAt) emit({ kind: 'wake_at', time: next })
   state.wakeAt = next
@@ -282,38 +270,6 @@ function forgetRun(state: VolunteerState, emit: Emit): void {
   if (state.engine !== 'none') emit({ kind: 'unload_engine' })
   for (const version of state.announced.keys()) dropVersion(state, version, emit)
   Object.assign(state, createVolunteer(), { stopped: null, paused: state.paused, online: state.online, batches: state.batches, submissions: state.submissions })
-}
-
-/** An announcement below what is known comes from a trainer that resumed from a checkpoint: its later versions will be others. */
-function announce(state: VolunteerState, { version, manifestHash }: AnnouncedVersion, emit: Emit): void {
-  for (const [known, hash] of state.announced) {
-    if (known < version || (known === version && hash === manifestHash)) continue
-    dropVersion(state, known, emit)
-  }
-  state.announced.set(version, manifestHash)
-  state.newest = version
-}
-
-/** Leases of a version that cannot be had any more go back to the trainer by expiring. */
-function dropVersion(state: VolunteerState, version: number, emit: Emit): void {
-  const manifestHash = state.announced.get(version)
-  if (manifestHash === undefined) return
-  state.announced.delete(version)
-  state.queue.leases = state.queue.leases.filter(lease => lease.version !== version)
-  for (const batch of state.running.filter(running => running.version === version)) forgetBatch(state, batch)
-  if (state.inUse === manifestHash) state.inUse = null
-  if (state.fetching === version) state.fetching = null
-  if (state.joined && state.ready.includes(version)) emit({ kind: 'tell_dropped', version, manifestHash })
-  state.ready = state.ready.filter(ready => ready !== version)
-  emit({ kind: 'forget_version', version, manifestHash })
-}
-
-function touch(state: VolunteerState, version: number): void {
-  state.ready = [...state.ready.filter(ready => ready !== version), version]
-}
-
-function tellHeld(state: VolunteerState, version: number, emit: Emit): void {
-  if (state.joined) emit({ kind: 'tell_held', version, manifestHash: state.announced.get(version)! })
 }
 
 function submitFinished(state: VolunteerState, finished: readonly FinishedRollout[]): void {
@@ -381,6 +337,7 @@ function wake(state: VolunteerState, now: number, emit: Emit): void {
     state.retryAt = null
     if (!state.joined) join(state, emit)
   }
+  if (state.reloadAt !== null && state.reloadAt <= now) state.reloadAt = null
   if (state.retellAt !== null && state.retellAt <= now) {
     // A wish may have been lost with a trainer that restarted; it is a level, so saying it again does no harm.
     state.retellAt = null

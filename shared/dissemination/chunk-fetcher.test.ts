@@ -204,6 +204,26 @@ test('a link that never comes up, or no supplier at all: the origin', () => {
   }
 })
 
+test('what the origin lacks is missing unless a supplier is at work, and is asked for again', () => {
+  const chunk = chunkOf(12 * PIECE)
+  const { hash } = chunk.reference
+  const fetcher = createChunkFetcher()
+  const play = (input: FetchInput, now: number): FetchEffect[] => stepChunkFetcher(fetcher, input, { now }).filter(({ kind }) => kind === 'ask_origin' || kind === 'chunk_missing')
+  expect(play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [] }, 0)).toMatchObject([{ kind: 'ask_origin' }])
+  expect(play({ kind: 'origin_failed', hash }, 0)).toEqual([])
+  expect(play({ kind: 'time_passed' }, 10_000)).toMatchObject([{ kind: 'ask_origin' }])
+  expect(play({ kind: 'origin_lacks', hash }, 10_000)).toEqual([{ kind: 'chunk_missing', hash }])
+  expect(play({ kind: 'time_passed' }, 30_000)).toMatchObject([{ kind: 'ask_origin' }])
+  // A supplier has come meanwhile, and is asked as soon as the origin has answered.
+  play({ kind: 'link_up', peer: A }, 30_000)
+  play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] }, 30_000)
+  expect(play({ kind: 'origin_lacks', hash }, 30_000)).toEqual([])
+  expect(fetcher.wanted.get(hash)!.source).toBe(A)
+  // It falls silent: then nobody has it.
+  expect(play({ kind: 'time_passed' }, 40_000)).toMatchObject([{ kind: 'ask_origin' }])
+  expect(play({ kind: 'origin_lacks', hash }, 40_000)).toEqual([{ kind: 'chunk_missing', hash }])
+})
+
 test('three corrupted chunks ban a peer, and its next link is closed at once', () => {
   const chunks = [1, 2, 3, 4].map(seed => chunkOf(PIECE, seed))
   const testbed = createTestbed(chunks, new Map([[A, { does: 'corrupt' }]]), 0, [20])

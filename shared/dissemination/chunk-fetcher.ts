@@ -49,12 +49,16 @@ export type FetchInput =
   /** All the bytes from the asked offset to the end of the chunk. */
   | { readonly kind: 'origin_answered'; readonly hash: ContentHash; readonly bytes: Uint8Array }
   | { readonly kind: 'origin_failed'; readonly hash: ContentHash }
+  /** The origin was reached and does not have it, or not any more. */
+  | { readonly kind: 'origin_lacks'; readonly hash: ContentHash }
   | { readonly kind: 'time_passed' }
 
 export type FetchEffect =
   | ({ readonly kind: 'ask_piece'; readonly peer: PeerId; readonly hash: ContentHash } & PieceRange)
-  /** To be answered by exactly one `origin_answered` or `origin_failed`, within a time limit of the driver's. */
+  /** To be answered by exactly one `origin_answered`, `origin_failed` or `origin_lacks`, within a time limit of the driver's. */
   | { readonly kind: 'ask_origin'; readonly hash: ContentHash; readonly offset: number }
+  /** Neither the origin nor a linked supplier that answers has it. It is asked for again until it is not wanted any more. */
+  | { readonly kind: 'chunk_missing'; readonly hash: ContentHash }
   /** The bytes match the hash. Emitted once per chunk wanted. */
   | { readonly kind: 'chunk_complete'; readonly hash: ContentHash; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'refuse_chunk'; readonly peer: PeerId; readonly hash: ContentHash; readonly code: 'malformed' | 'hash_mismatch' }
@@ -152,6 +156,10 @@ function take(fetcher: ChunkFetcher, input: FetchInput, now: number, effects: Fe
     case 'origin_failed':
       retryOriginLater(fetcher, fetcher.wanted.get(input.hash), now)
       return
+    case 'origin_lacks':
+      retryOriginLater(fetcher, fetcher.wanted.get(input.hash), now)
+      if (isMissing(fetcher, input.hash)) effects.push({ kind: 'chunk_missing', hash: input.hash })
+      return
     case 'time_passed':
       fetcher.wakeAt = undefined
       moveStalled(fetcher, now)
@@ -244,6 +252,10 @@ function retryOriginLater({ options }: ChunkFetcher, wanted: WantedChunk | undef
   wanted.originOnly = false
   wanted.wantedAt = now
   release(wanted)
+}
+
+function isMissing({ wanted, links }: ChunkFetcher, hash: ContentHash): boolean {
+  return wanted.get(hash)?.suppliers.every(peer => links.get(peer)?.stalled !== false) === true
 }
 
 function finishIfWhole(fetcher: ChunkFetcher, hash: ContentHash, now: number, effects: FetchEffect[]): void {

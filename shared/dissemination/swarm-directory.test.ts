@@ -70,6 +70,15 @@ describe('joining', () => {
     expect(answers(testbed.join(1))).toMatchObject([{ kind: 'welcome', base: { manifest: base.manifest, suppliers: [] }, newest: { manifest: base.manifest } }])
   })
 
+  test('is refused while a restarted server knows only the base of a run that has come further', () => {
+    const testbed = createTestbed()
+    testbed.open({ newest: 1 })
+    expect(told(testbed.publish(base), 'run_described')).toEqual([])
+    expect(answers(testbed.join(1))).toMatchObject([{ code: 'no_trainer' }])
+    expect(told(testbed.publish(first), 'run_described')).toEqual([[peerName(1), describedRun()]])
+    expect(answers(testbed.join(1))).toMatchObject([{ kind: 'welcome', newest: { manifest: first.manifest } }])
+  })
+
   test('a page that comes later sees the run and its last feed before it joins', () => {
     const testbed = createTestbed()
     testbed.open()

@@ -9,7 +9,7 @@ import type { JoinRequest, PolicyAnnouncement } from '../protocol/volunteer-mess
 import { introduce } from './introductions.ts'
 import { relayPlan } from './relay-plan.ts'
 import { layersOf, stepLayers } from './swarm-layers.ts'
-import { newestPolicy, newestRun, type AnnouncedPolicy, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
+import { isJoinable, newestPolicy, newestRun, type AnnouncedPolicy, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
 export function join(directory: SwarmDirectory, connection: DirectoryConnection, request: JoinRequest, now: number): DirectoryEffect[] {
   const admitted = admit(directory, request)
@@ -57,7 +57,7 @@ function admit(directory: SwarmDirectory, request: JoinRequest): Admission {
   if (run === undefined) return refuse('unknown_run', name === undefined ? 'no run is open yet' : `run ${name} is not open here`)
   const base = run.policies.get(0)
   const newest = newestPolicy(run)
-  if (base === undefined || newest === undefined) return refuse('no_trainer', `run ${name} has published no model yet`)
+  if (base === undefined || newest === undefined || !isJoinable(run)) return refuse('no_trainer', `run ${name} has not published its model yet`)
   const secret = sha256Hex(encodeUtf8(request.secret))
   if ((run.secrets.get(request.peer) ?? secret) !== secret) return refuse('peer_id_taken')
   if (run.peers.size >= LIMITS.peersPerRun && !run.peers.has(request.peer)) return refuse('server_full')

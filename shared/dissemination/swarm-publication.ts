@@ -7,7 +7,7 @@ import { PROTOCOL_VERSION } from '../protocol/version.ts'
 import { checkManifest, chunksOf, manifestHash } from './manifest.ts'
 import { createRunLayers, stepLayers } from './swarm-layers.ts'
 import { planRelay } from './swarm-membership.ts'
-import { describeRun, newestPolicy, watchersOf, type AnnouncedPolicy, type DirectoryAnswer, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmRun } from './swarm-state.ts'
+import { describeRun, isJoinable, newestPolicy, watchersOf, type AnnouncedPolicy, type DirectoryAnswer, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmRun } from './swarm-state.ts'
 
 /** Announcements remembered per peer, so that a trainer that returns does not make everybody fetch again. */
 const ANNOUNCEMENTS_REMEMBERED = 64
@@ -62,13 +62,13 @@ export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest
       answer({ kind: 'chunks_missing', hashes: missing.map(chunk => chunk.hash) })
     ]
   }
-  const opens = !run.policies.has(0)
+  const couldJoin = isJoinable(run)
   const replaced = [...run.policies].filter(([version, { hash }]) => !versions.includes(version) || (version === manifest.version && hash !== policy.hash))
   const forgotten = forgetVersions(run, replaced.map(([version]) => version), now)
   run.policies.set(manifest.version, policy)
   const standsHere = run.opensAt !== undefined && manifest.version >= run.opensAt
   if (standsHere) run.opensAt = undefined
-  return [...forgotten, { kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy, standsHere), ...(opens ? describeRun(run, watchersOf(directory, manifest.run)) : [])]
+  return [...forgotten, { kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy, standsHere), ...(couldJoin ? [] : describeRun(run, watchersOf(directory, manifest.run)))]
 }
 
 function findFault(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, chunks: readonly ChunkReference[]): Refusal | undefined {

@@ -144,7 +144,12 @@ export function showRun(run: SwarmRun, watchers: readonly ConnectionId[]): Direc
   return effects
 }
 
-/** Once the base is published, a page can say what it would cost to join, and join. */
+/** The base is here, and the version at which the trainer opened the run: tabs that hold that one shall not take an older one for the newest. */
+export function isJoinable({ policies, opensAt }: SwarmRun): boolean {
+  return policies.has(0) && (opensAt === undefined || policies.has(opensAt))
+}
+
+/** Once a page can say what it would cost to join, and join. */
 export function describeRun(run: SwarmRun, watchers: readonly ConnectionId[]): DirectoryEffect[] {
-  return run.policies.has(0) ? watchers.map(to => ({ kind: 'tell', to, event: 'run_described', payload: run.description })) : []
+  return isJoinable(run) ? watchers.map(to => ({ kind: 'tell', to, event: 'run_described', payload: run.description })) : []
 }

@@ -15,6 +15,10 @@ export function rangeLength(range: LayerRange): number {
   return range.end - range.start
 }
 
+export function isSameRange(left: LayerRange | null | undefined, right: LayerRange | null | undefined): boolean {
+  return left?.start === right?.start && left?.end === right?.end
+}
+
 /** How many layers both have; none when one is missing. */
 export function overlap(left: LayerRange | undefined, right: LayerRange | undefined): number {
   if (left === undefined || right === undefined) return 0

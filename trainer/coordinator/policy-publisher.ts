@@ -28,65 +28,92 @@ const UPLOADS_AT_ONCE = 4
 const UPLOAD_WITHIN_MS = 60_000
 /** An origin that has just been told what to expect and lost it again, by a restart, is told again. */
 const ROUNDS = 5
+/** Between two attempts while the connection stands. */
+const RETRY_MS = 500
 
+export interface PublisherListener {
+  /** The run is open and its newest version announced, for the first time. */
+  readonly opened: () => void
+  readonly failed: (error: unknown) => void
+}
+
+/** Keeps the server up to date: whatever breaks on the way is tried again, until the run is open there and its newest version announced. */
 export class PolicyPublisher {
   readonly #connection: ServerConnection
   readonly #origin: OriginAddress
   readonly #run: Pick<RunOpened, 'description' | 'tokenizer'>
   readonly #base: SignedPolicy
+  readonly #listener: PublisherListener
   #newest: SignedPolicy
-  /** One conversation at a time, in the order in which it was asked for. */
-  #last: Promise<boolean> = Promise.resolve(true)
+  /** What stands on the server; a server that was lost may know nothing. */
+  #stands: { open: boolean; newest: SignedPolicy | undefined } = { open: false, newest: undefined }
+  #isBusy = false
+  #hasOpened = false
 
-  constructor(connection: ServerConnection, origin: OriginAddress, run: Pick<RunOpened, 'description' | 'tokenizer'>, base: SignedPolicy, newest: SignedPolicy) {
+  constructor(connection: ServerConnection, origin: OriginAddress, run: Pick<RunOpened, 'description' | 'tokenizer'>, base: SignedPolicy, newest: SignedPolicy, listener: PublisherListener) {
     this.#connection = connection
     this.#origin = origin
     this.#run = run
     this.#base = base
     this.#newest = newest
+    this.#listener = listener
   }
 
-  /** Opens the run, then publishes the base and the newest version. @returns false when the connection broke meanwhile */
-  open(): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const answer = await this.#connection.openRun({ ...this.#run, protocol: PROTOCOL_VERSION, newest: this.#newest.manifest.version })
-      if (answer.kind === 'refused') throw new UserError(`the signaling server does not open run ${this.#run.description.run} (${answer.code}: ${answer.detail ?? ''})`)
-      await this.#publish(this.#base)
-      if (this.#newest !== this.#base) await this.#publish(this.#newest)
-    })
+  /** After every connection: the run is opened there, then the base and the newest version are published. */
+  connected(): void {
+    this.#stands = { open: false, newest: undefined }
+    void this.#bringUpToDate()
   }
 
-  /**
-   * A version that a newer one has overtaken while it waited for its turn is left out.
-   * @returns false when the connection broke meanwhile: `open` after the reconnection makes up for it
-   */
-  publish(policy: SignedPolicy): Promise<boolean> {
+  /** A version that a newer one overtakes while it waits is left out. */
+  publish(policy: SignedPolicy): void {
     this.#newest = policy
-    return this.#inTurn(async () => {
-      if (policy === this.#newest) await this.#publish(policy)
-    })
+    void this.#bringUpToDate()
   }
 
-  #inTurn(talk: () => Promise<void>): Promise<boolean> {
-    const turn = this.#last.then(async () => {
-      if (!this.#connection.isConnected) return false
-      try {
-        await talk()
-        return true
-      } catch (error) {
-        if (error instanceof ConnectionLost) return false
-        throw error
+  async #bringUpToDate(): Promise<void> {
+    if (this.#isBusy) return
+    this.#isBusy = true
+    try {
+      while (this.#connection.isConnected && this.#stands.newest !== this.#newest) await this.#step()
+    } catch (error) {
+      this.#listener.failed(error)
+    } finally {
+      this.#isBusy = false
+    }
+  }
+
+  async #step(): Promise<void> {
+    // Of the connection that the attempt began with; another one has begun anew.
+    const stands = this.#stands
+    const newest = this.#newest
+    try {
+      if (!stands.open) {
+        await this.#open(newest)
+        stands.open = true
       }
-    })
-    // The caller sees the failure; whoever comes next only waits for the end.
-    this.#last = turn.catch(() => false)
-    return turn
+      await this.#publish(newest)
+      stands.newest = newest
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error
+      await wait(RETRY_MS)
+    }
+    if (this.#hasOpened || this.#stands.newest === undefined) return
+    this.#hasOpened = true
+    this.#listener.opened()
+  }
+
+  async #open({ manifest }: SignedPolicy): Promise<void> {
+    const answer = await this.#connection.openRun({ ...this.#run, protocol: PROTOCOL_VERSION, newest: manifest.version })
+    if (answer.kind === 'refused') throw new UserError(`the signaling server does not open run ${this.#run.description.run} (${answer.code}: ${answer.detail ?? ''})`)
+    await this.#publish(this.#base)
   }
 
   async #publish({ manifest, chunks }: SignedPolicy): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
       const answer = await this.#connection.publish({ manifest })
       if (answer.kind === 'announced') return
+      if (answer.kind === 'refused' && answer.code === 'unknown_run') throw new ConnectionLost('the server has restarted since it was told of the run')
       if (answer.kind === 'refused') throw new Error(`the signaling server refused version ${manifest.version} (${answer.code}: ${answer.detail ?? ''})`)
       const missing = [...answer.hashes]
       await Promise.all(

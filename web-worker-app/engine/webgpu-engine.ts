@@ -1,6 +1,8 @@
+import binaryUrl from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url'
 import * as runtime from 'onnxruntime-web/webgpu'
 import { createOrtSliceEngine, type OrtSliceEngineOptions } from '#shared/engine/ort-slice-engine.ts'
 import type { SliceEngine } from '#shared/engine/slice-engine.ts'
+import { fetchEngineFile } from './engine-files.ts'
 import { timedRuntime, type RunTimer } from './timed-runtime.ts'
 import { WebGpuBuffers } from './webgpu-buffers.ts'
 
@@ -23,11 +25,19 @@ export async function openGpuDevice(options: { readonly allowSoftware: boolean }
 }
 
 /**
+ * Before the first engine of a worker.
+ * @throws {EngineFilesUnreachable}
+ */
+export async function loadWebGpuRuntime(): Promise<void> {
+  runtime.env.wasm.wasmBinary = await fetchEngineFile(binaryUrl)
+}
+
+/**
  * A slice on the GPU. When the device is lost, end the worker and start another: onnxruntime does not recover.
  * @param timer counts the time spent in onnxruntime
  */
-export function createWebGpuEngine(device: GPUDevice, options: TabEngineOptions, timer?: RunTimer): Promise<SliceEngine> {
-  return createOrtSliceEngine({
+export async function createWebGpuEngine(device: GPUDevice, options: TabEngineOptions, timer?: RunTimer): Promise<SliceEngine> {
+  const engine = await createOrtSliceEngine({
     ...options,
     runtime: timer === undefined ? runtime : timedRuntime(runtime, timer),
     kind: 'webgpu',
@@ -35,4 +45,6 @@ export function createWebGpuEngine(device: GPUDevice, options: TabEngineOptions,
     // An operator without a GPU kernel is an error here, not a silent copy to the CPU and back.
     sessionOptions: { executionProviders: [{ name: 'webgpu', device }], extra: { session: { disable_cpu_ep_fallback: '1' } } }
   })
+  delete runtime.env.wasm.wasmBinary
+  return engine
 }

@@ -23,6 +23,8 @@ export interface ChunkExchangeOptions {
   readonly stageFragment: (peer: string, fragment: Uint8Array<ArrayBuffer>) => void
   /** Measured over the link. */
   readonly roundTrip: (peer: string, ms: number) => void
+  /** Nobody who can be reached has all of the version. It is waited for until `forget`. */
+  readonly unavailable: (version: number) => void
   /** Bytes or links have changed. */
   readonly changed: () => void
   /** An exchange was closed because of what the peer sent. */
@@ -41,7 +43,7 @@ const WANTS_IN_GRACE = 64
 interface Waiting {
   readonly manifest: PartOfManifest
   readonly missing: Set<string>
-  readonly resolve: () => void
+  readonly resolve: (fetched: boolean) => void
 }
 
 /** Carries out what the fetching and the supplying machine decide, over data channels, HTTP and the chunk store. */
@@ -52,6 +54,8 @@ export class ChunkExchange {
   readonly #fetcher = createChunkFetcher()
   readonly #supplier = createChunkSupplier()
   readonly #waiting = new Map<number, Waiting>()
+  /** Versions whose chunks are looked up in the store, with the call that does so. */
+  readonly #lookedUp = new Map<number, PartOfManifest>()
   readonly #atHand = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>()
   readonly #stopped = new AbortController()
   #failuresInARow = 0
@@ -125,18 +129,23 @@ export class ChunkExchange {
     for (const { hash } of chunksOf(manifest)) this.#supply({ kind: 'chunk_expected', hash })
   }
 
-  /** Resolves when every chunk of the version is stored; never, when it is given up before. */
-  async fetchVersion(manifest: PartOfManifest, suppliers: readonly string[]): Promise<void> {
+  /** @returns true when every chunk of the version is stored; false when it was given up before */
+  async fetchVersion(manifest: PartOfManifest, suppliers: readonly string[]): Promise<boolean> {
     this.expect(manifest)
+    const { version } = manifest
+    this.#giveUp(version)
+    this.#lookedUp.set(version, manifest)
     const chunks = chunksOf(manifest)
     const missing = new Set<string>()
     for (const { hash, size } of chunks) {
       if ((await this.#options.store.get(hash)) === undefined) missing.add(hash)
       else this.#supply({ kind: 'chunk_held', hash, size })
     }
-    if (missing.size === 0 || this.#stopped.signal.aborted) return
-    await new Promise<void>(resolve => {
-      this.#waiting.set(manifest.version, { manifest, missing, resolve })
+    if (this.#lookedUp.get(version) !== manifest) return false
+    this.#lookedUp.delete(version)
+    if (missing.size === 0) return true
+    return new Promise<boolean>(resolve => {
+      this.#waiting.set(version, { manifest, missing, resolve })
       this.#fetch({ kind: 'chunks_wanted', chunks: chunks.filter(({ hash }) => missing.has(hash)), suppliers })
     })
   }
@@ -151,7 +160,7 @@ export class ChunkExchange {
 
   /** Neither fetched nor supplied any more. Chunks that other versions share with it must not be forgotten with it. */
   forget(manifest: PartOfManifest, shared: ReadonlySet<string>): void {
-    this.#waiting.delete(manifest.version)
+    this.#giveUp(manifest.version)
     const hashes = chunksOf(manifest).map(({ hash }) => hash).filter(hash => !shared.has(hash))
     this.#fetch({ kind: 'chunks_unwanted', hashes })
     for (const hash of hashes) {
@@ -163,7 +172,7 @@ export class ChunkExchange {
   close(): void {
     this.#stopped.abort()
     clearTimeout(this.#timer)
-    this.#waiting.clear()
+    for (const version of [...this.#lookedUp.keys(), ...this.#waiting.keys()]) this.#giveUp(version)
     this.#links.forgetAll()
     this.#roundTrips.close()
   }
@@ -219,6 +228,9 @@ export class ChunkExchange {
       case 'ask_origin':
         void this.#askOrigin(effect.hash, effect.offset)
         return
+      case 'chunk_missing':
+        for (const [version, { missing }] of this.#waiting) if (missing.has(effect.hash)) this.#options.unavailable(version)
+        return
       case 'chunk_complete':
         void this.#storeChunk(effect.hash, effect.bytes)
         return
@@ -234,9 +246,10 @@ export class ChunkExchange {
   }
 
   async #askOrigin(hash: string, offset: number): Promise<void> {
-    const bytes = await fetchFromOrigin(hash, offset, this.#stopped.signal)
-    this.#failuresInARow = bytes === undefined ? this.#failuresInARow + 1 : 0
-    this.#fetch(bytes === undefined ? { kind: 'origin_failed', hash } : { kind: 'origin_answered', hash, bytes })
+    const answer = await fetchFromOrigin(hash, offset, this.#stopped.signal)
+    const failed = answer === undefined || answer === 'unknown'
+    this.#failuresInARow = failed ? this.#failuresInARow + 1 : 0
+    this.#fetch(failed ? { kind: answer === undefined ? 'origin_failed' : 'origin_lacks', hash } : { kind: 'origin_answered', hash, bytes: answer })
     this.#options.changed()
   }
 
@@ -251,8 +264,15 @@ export class ChunkExchange {
       missing.delete(hash)
       if (missing.size > 0) continue
       this.#waiting.delete(version)
-      resolve()
+      resolve(true)
     }
+  }
+
+  #giveUp(version: number): void {
+    const waiting = this.#waiting.get(version)
+    this.#lookedUp.delete(version)
+    this.#waiting.delete(version)
+    waiting?.resolve(false)
   }
 
   #supply(input: SupplyInput): void {

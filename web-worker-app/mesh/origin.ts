@@ -5,14 +5,15 @@ const REQUEST_TIMEOUT_MS = 20_000
 /**
  * The rest of a chunk from the signaling server.
  * @param offset of the first byte wanted
- * @returns undefined when the origin does not answer, does not have it, or sends more than a chunk holds
+ * @returns `unknown` when the origin does not have it; undefined when it does not answer, or sends more than a chunk holds
  */
-export async function fetchFromOrigin(hash: string, offset: number, stopped: AbortSignal): Promise<Uint8Array<ArrayBuffer> | undefined> {
+export async function fetchFromOrigin(hash: string, offset: number, stopped: AbortSignal): Promise<Uint8Array<ArrayBuffer> | 'unknown' | undefined> {
   try {
     const response = await fetch(`/chunks/${hash}`, {
       signal: AbortSignal.any([stopped, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
       ...(offset > 0 && { headers: { Range: `bytes=${offset}-` } })
     })
+    if (response.status === 404) return 'unknown'
     if (!response.ok || response.body === null) return undefined
     const bytes = await readAtMost(response.body, LIMITS.chunkBytes)
     return bytes !== undefined && response.status === 200 ? bytes.subarray(offset) : bytes

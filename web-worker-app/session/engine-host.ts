@@ -6,29 +6,36 @@ import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { SequenceRequest } from '#shared/pipeline/pipeline-driver.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
-import type { LoadAnswer, LoadRequest, PipelinePlace, PolicyTensors, StageWorkerApi, WorkerEvents } from '../worker/stage-worker-api.ts'
+import type { EngineTried, LoadRequest, PipelinePlace, PolicyTensors, StageWorkerApi, WorkerEvents } from '../worker/stage-worker-api.ts'
+
+/** One of the two is called, once at most, and never after `end`. */
+export interface EngineEnds {
+  readonly crashed: (reason: string) => void
+  /** The engine's own files could not be had. Another try needs another worker. */
+  readonly unreachable: (reason: string) => void
+}
 
 /** One stage worker from its start to its end. It takes its orders in their order, without an answer to each being awaited; what it throws ends it. */
 export class EngineHost {
   readonly #worker: Worker
   readonly #api: Remote<StageWorkerApi>
-  readonly #crashed: (reason: string) => void
+  readonly #ends: EngineEnds
   /** Manifest hashes of the versions that the worker has, or will have when its turn comes. */
   readonly #versions = new Map<PolicyVersion, string>()
   #orders: Promise<unknown> = Promise.resolve()
   #ended = false
 
-  /** @param crashed called once at most, and never after `end` */
-  constructor(crashed: (reason: string) => void) {
-    this.#crashed = crashed
+  constructor(ends: EngineEnds) {
+    this.#ends = ends
     this.#worker = new Worker(new URL('../worker/stage-worker.ts', import.meta.url), { type: 'module', name: 'stage' })
-    this.#worker.addEventListener('error', event => this.#crash(event.message))
+    // A script that could not be loaded is told of by an event without an error in it.
+    this.#worker.addEventListener('error', event => (event instanceof ErrorEvent ? this.#crash(event.message) : this.#unreachable('its script could not be loaded')))
     this.#worker.addEventListener('messageerror', () => this.#crash('a message of the worker could not be read'))
     this.#api = wrap<StageWorkerApi>(this.#worker)
   }
 
-  /** The tensors of `request` are given away. */
-  load(request: () => Promise<LoadRequest>, events: Omit<WorkerEvents, 'crashed'>, done: (answer: LoadAnswer) => void): void {
+  /** The tensors of `request` are given away. Without a request, or without the engine's files, nothing is `done`. */
+  load(request: () => Promise<LoadRequest | undefined>, events: Omit<WorkerEvents, 'crashed'>, done: (answer: EngineTried) => void): void {
     const unlessEnded =
       <Args extends unknown[]>(listener: (...args: Args) => void) =>
       (...args: Args): void => {
@@ -44,17 +51,22 @@ export class EngineHost {
     }
     this.#order(async () => {
       const load = await request()
+      if (load === undefined || this.#ended) return
       const answer = await this.#api.load(transfer(load, buffersOf(load.weights)), proxy(listener))
-      if (!this.#ended) done(answer)
+      if (this.#ended) return
+      if (answer.kind === 'files_unreachable') this.#unreachable(answer.reason)
+      else done(answer)
     })
   }
 
   /** What the worker has already is not put together again. */
-  addVersion({ version, manifestHash }: AnnouncedVersion, policy: () => Promise<PolicyTensors>): void {
+  addVersion({ version, manifestHash }: AnnouncedVersion, policy: () => Promise<PolicyTensors | undefined>): void {
     if (this.#versions.get(version) === manifestHash) return
     this.#versions.set(version, manifestHash)
+    const isWanted = (): boolean => this.#versions.get(version) === manifestHash
     this.#order(async () => {
-      const tensors = await policy()
+      const tensors = isWanted() ? await policy() : undefined
+      if (tensors === undefined || !isWanted()) return
       this.#send(this.#api.addVersion(version, transfer(tensors, tensors.kind === 'base' ? [] : buffersOf(tensors.tensors))))
     })
   }
@@ -76,8 +88,11 @@ export class EngineHost {
     this.#order(() => this.#send(this.#api.leave(pipeline)))
   }
 
+  /** Not when its version has been dropped before its turn came. */
   generate(batch: Batch): void {
-    this.#order(() => this.#send(this.#api.generate(batch)))
+    this.#order(() => {
+      if (this.#versions.has(batch.version)) this.#send(this.#api.generate(batch))
+    })
   }
 
   request(requests: readonly SequenceRequest[]): void {
@@ -126,7 +141,13 @@ export class EngineHost {
   #crash(reason: string): void {
     if (this.#ended) return
     this.end()
-    this.#crashed(reason)
+    this.#ends.crashed(reason)
+  }
+
+  #unreachable(reason: string): void {
+    if (this.#ended) return
+    this.end()
+    this.#ends.unreachable(reason)
   }
 }
 

@@ -45,6 +45,8 @@ export type VolunteerReason =
   | 'no_place'
   /** Neither a peer nor the origin delivers a chunk; being tried again. */
   | 'chunks_unreachable'
+  /** The server does not deliver the engine's own files; being tried again. */
+  | 'engine_unreachable'
 
 /** One of this tab's latest rollouts: those that can be read first, then those that were judged, then the others; each newest first. */
 export interface OwnRollout {

@@ -1,15 +1,16 @@
 import { describeVolunteer, stepVolunteer } from '#shared/coordination/volunteer.ts'
 import { createVolunteer, type AnnouncedVersion, type VolunteerEffect, type VolunteerInput } from '#shared/coordination/volunteer-state.ts'
+import type { Tensors } from '#shared/model/tensor.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
 import type { PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
-import { rangeLength } from '#shared/scheduling/layer-range.ts'
+import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
 import { ChunkExchange } from '../mesh/chunk-exchange.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
-import type { LoadAnswer, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
+import type { EngineTried, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
 import { EngineHost } from './engine-host.ts'
 import { HeartbeatRelay } from './heartbeat-relay.ts'
@@ -205,6 +206,10 @@ export class VolunteerSession {
       linkDown: peer => this.#profile.linkGone(peer),
       stageFragment: (peer, fragment) => this.#stages.fragmentFrom(peer, fragment),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
+      unavailable: version => {
+        const manifestHash = this.#state.announced.get(version)
+        if (manifestHash !== undefined) this.dispatch({ kind: 'version_unavailable', version, manifestHash })
+      },
       changed: () => this.#publish(),
       refused: (peer, code) => console.warn(`an exchange with ${peer} was closed: ${code}`)
     })
@@ -235,8 +240,9 @@ export class VolunteerSession {
     const policies = this.#policies!
     const exchange = this.#exchange!
     const layers = this.#state.layers!
-    await exchange.fetchVersion(policies.partOf(announced, layers), policies.get(announced).suppliers)
-    if (this.#exchange !== exchange || this.#state.layers !== layers) return
+    const fetched = await exchange.fetchVersion(policies.partOf(announced, layers), policies.get(announced).suppliers)
+    // Of another slice other tensors are needed. A server that restarted assigns the same one again.
+    if (!fetched || this.#exchange !== exchange || !isSameRange(this.#state.layers, layers)) return
     this.dispatch({ kind: 'version_ready', ...announced })
     if (this.#state.engine === 'ready') this.#addVersion(announced)
   }
@@ -247,13 +253,20 @@ export class VolunteerSession {
   }
 
   #loadEngine(base: AnnouncedVersion): void {
-    const engine = new EngineHost(reason => {
-      if (this.#engine !== engine) return
-      this.#detail = reason
-      this.#tested = null
-      this.#heartbeat.end()
-      this.#stages.giveUp(reason)
-      this.dispatch({ kind: 'engine_crashed' })
+    const engine = new EngineHost({
+      crashed: reason => {
+        if (this.#engine !== engine) return
+        this.#detail = reason
+        this.#tested = null
+        this.#heartbeat.end()
+        this.#stages.giveUp(reason)
+        this.dispatch({ kind: 'engine_crashed' })
+      },
+      unreachable: reason => {
+        if (this.#engine !== engine) return
+        this.#detail = reason
+        this.dispatch({ kind: 'engine_unreachable' })
+      }
     })
     this.#engine = engine
     engine.load(() => this.#loadRequest(base), {
@@ -271,12 +284,15 @@ export class VolunteerSession {
     }, answer => this.#engineLoaded(answer))
   }
 
-  async #loadRequest(base: AnnouncedVersion): Promise<LoadRequest> {
+  /** @returns undefined when the base was given up meanwhile, and the engine with it */
+  async #loadRequest(base: AnnouncedVersion): Promise<LoadRequest | undefined> {
     const { model, lora } = this.#policies!.description
-    return { model, lora, layers: this.#state.layers!, weights: await this.#tensors(base), preferences: this.#options.engine, ...(this.#tested !== null && { tested: this.#tested }) }
+    const layers = this.#state.layers!
+    const weights = await this.#tensors(base)
+    return weights && { model, lora, layers, weights, preferences: this.#options.engine, ...(this.#tested !== null && { tested: this.#tested }) }
   }
 
-  #engineLoaded(answer: LoadAnswer): void {
+  #engineLoaded(answer: EngineTried): void {
     if (answer.kind === 'no_engine') {
       this.#detail = answer.faults.join('; ')
       return this.dispatch({ kind: 'self_test_failed' })
@@ -288,21 +304,24 @@ export class VolunteerSession {
     for (const version of this.#state.ready) this.#addVersion({ version, manifestHash: this.#state.announced.get(version)! })
   }
 
-  async #policyTensors(announced: AnnouncedVersion): Promise<PolicyTensors> {
+  /** @returns undefined when the version was given up meanwhile */
+  async #policyTensors(announced: AnnouncedVersion): Promise<PolicyTensors | undefined> {
     const { manifest } = this.#policies!.get(announced)
-    if (manifest.kind === 'lora') return { kind: 'adapter', tensors: await this.#tensors(announced) }
-    return this.#policies!.description.lora === null ? { kind: 'weights', tensors: await this.#tensors(announced) } : { kind: 'base' }
+    const kind = manifest.kind === 'lora' ? 'adapter' : 'weights'
+    if (kind === 'weights' && this.#policies!.description.lora !== null) return { kind: 'base' }
+    const tensors = await this.#tensors(announced)
+    return tensors && { kind, tensors }
   }
 
   /** The browser may have thrown chunks away since they were fetched: those are fetched again. */
-  async #tensors(announced: AnnouncedVersion): Promise<NonNullable<Awaited<ReturnType<typeof assemblePolicy>>>> {
-    const policies = this.#policies!
-    const part = policies.partOf(announced, this.#state.layers!)
+  async #tensors(announced: AnnouncedVersion): Promise<Tensors | undefined> {
+    const { suppliers } = this.#policies!.get(announced)
+    const part = this.#policies!.partOf(announced, this.#state.layers!)
     const store = await this.#store
     for (;;) {
       const tensors = await assemblePolicy(part, store)
       if (tensors !== undefined) return tensors
-      await this.#exchange!.fetchVersion(part, policies.get(announced).suppliers)
+      if ((await this.#exchange?.fetchVersion(part, suppliers)) !== true) return undefined
     }
   }
 

@@ -98,7 +98,7 @@ function firstDownloadBytes(modelBytes: number | undefined, { webgpu, engineByte
 }
 
 const FAILURES: ReadonlySet<VolunteerReason> = new Set(['self_test_failed', 'engine_failed', 'page_outdated', 'refused', 'bad_policy'])
-const OBSTACLES: ReadonlySet<VolunteerReason> = new Set(['offline', 'no_run', 'chunks_unreachable'])
+const OBSTACLES: ReadonlySet<VolunteerReason> = new Set(['offline', 'no_run', 'chunks_unreachable', 'engine_unreachable'])
 
 function moodOf({ state, reason }: VolunteerSnapshot): Mood {
   if (reason !== null && FAILURES.has(reason)) return 'failed'

@@ -4,9 +4,10 @@ import type { DecoderConfig } from '#shared/model/config.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { ModelSlice } from '#shared/model/tensor-names.ts'
+import { EngineFilesUnreachable, importEngine } from '../engine/engine-files.ts'
 import type { RunTimer } from '../engine/timed-runtime.ts'
 import type { TabEngineOptions } from '../engine/webgpu-engine.ts'
-import type { BrowserEngine, EnginePreferences } from './stage-worker-api.ts'
+import type { BrowserEngine, EnginePreferences, LoadAnswer } from './stage-worker-api.ts'
 import { measureSlice } from './slice-speed.ts'
 import { measureThroughput, type Throughput } from './throughput.ts'
 
@@ -28,6 +29,8 @@ export interface EngineRequest {
   readonly tested?: BrowserEngine
 }
 
+export type EngineChoice = { readonly kind: 'chosen'; readonly chosen: ChosenEngine } | Exclude<LoadAnswer, { readonly kind: 'ready' }>
+
 type MakeEngine = (options: TabEngineOptions) => Promise<SliceEngine>
 
 const ROWS_TRIED = [32, 64]
@@ -36,7 +39,7 @@ const MEASURED_TOKENS = 12
 const SLOW_SECONDS = 2
 
 /** Tries every engine that the device may have: those that pass the self-test are measured, the fastest is kept. */
-export async function chooseEngine(request: EngineRequest): Promise<{ readonly chosen: ChosenEngine | undefined; readonly faults: readonly string[] }> {
+export async function chooseEngine(request: EngineRequest): Promise<EngineChoice> {
   const faults: string[] = []
   let chosen: ChosenEngine | undefined
   for (const kind of ['webgpu', 'wasm'] as const) {
@@ -49,11 +52,13 @@ export async function chooseEngine(request: EngineRequest): Promise<{ readonly c
       await loser?.engine.release()
       if (loser !== candidate) chosen = candidate
     } catch (error) {
-      faults.push(`${kind}: ${error instanceof Error ? error.message : String(error)}`)
+      const reason = `${kind}: ${error instanceof Error ? error.message : String(error)}`
+      if (error instanceof EngineFilesUnreachable) return { kind: 'files_unreachable', reason }
+      faults.push(reason)
     }
   }
   if (chosen === undefined && faults.length === 0) faults.push('webgpu: no usable adapter')
-  return { chosen, faults }
+  return chosen === undefined ? { kind: 'no_engine', faults } : { kind: 'chosen', chosen }
 }
 
 async function tryEngine(kind: BrowserEngine, { config, lora, slice, weights, preferences, tested }: EngineRequest): Promise<ChosenEngine | undefined> {
@@ -79,13 +84,16 @@ async function tryEngine(kind: BrowserEngine, { config, lora, slice, weights, pr
 
 /** The bundles are loaded where they are needed: each is many megabytes. */
 async function openWebGpu({ allowSoftwareAdapter }: EnginePreferences, timer: RunTimer): Promise<MakeEngine | undefined> {
-  const { createWebGpuEngine, openGpuDevice } = await import('../engine/webgpu-engine.ts')
+  const { createWebGpuEngine, openGpuDevice, loadWebGpuRuntime } = await importEngine(() => import('../engine/webgpu-engine.ts'))
   const device = await openGpuDevice({ allowSoftware: allowSoftwareAdapter })
-  return device === undefined ? undefined : options => createWebGpuEngine(device, options, timer)
+  if (device === undefined) return undefined
+  await loadWebGpuRuntime()
+  return options => createWebGpuEngine(device, options, timer)
 }
 
 async function openWasm({ threads }: EnginePreferences, timer: RunTimer): Promise<MakeEngine> {
-  const { createWasmEngine } = await import('../engine/wasm-engine.ts')
+  const { createWasmEngine, loadWasmRuntime } = await importEngine(() => import('../engine/wasm-engine.ts'))
+  await loadWasmRuntime()
   return options => createWasmEngine(globalThis.crossOriginIsolated ? threads : 1, options, timer)
 }
 

@@ -17,8 +17,9 @@ const worker: StageWorkerApi = {
   async load({ model, lora, layers, weights, preferences, tested }, events) {
     const config = parseDecoderConfig(model, 'config.json')
     const { start, end } = layers ?? { start: 0, end: config.layers }
-    const { chosen, faults } = await chooseEngine({ config, lora, slice: stageSlice(config.layers, start, end), weights, preferences, ...(tested !== undefined && { tested }) })
-    if (chosen === undefined) return { kind: 'no_engine', faults }
+    const choice = await chooseEngine({ config, lora, slice: stageSlice(config.layers, start, end), weights, preferences, ...(tested !== undefined && { tested }) })
+    if (choice.kind !== 'chosen') return choice
+    const { chosen } = choice
     slice = new LoadedSlice(chosen, events)
     return { kind: 'ready', engine: chosen.kind, rows: chosen.rows, measured: chosen.measured }
   },
