@@ -12,6 +12,7 @@ import { buildPage } from '../cli/page-build.ts'
 import { CoverageWatcher } from './coverage-watcher.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { expectSameAsNode, expectSameOrTied } from './node-generation.ts'
+import { shownBy } from './shown-by.ts'
 import { freeze, kill, makeSlowable, makeUnlinkable, slow } from './tab-faults.ts'
 
 /** Tabs that lend too little for the whole model, on the real signaling server: what they generate together, and what happens when one of them fails. */
@@ -48,7 +49,10 @@ test.beforeEach(async ({ model }) => {
 
 test.afterEach(async ({ browser }, info) => {
   for (const { description } of info.annotations) if (description !== undefined) console.log(description)
-  if (info.status !== info.expectedStatus) await info.attach('coverage', { body: JSON.stringify(coverage.latest, undefined, 2) })
+  if (info.status !== info.expectedStatus) {
+    console.log(JSON.stringify(coverage.latest))
+    for (const tab of browser.contexts().flatMap(context => context.pages())) console.log(await shownBy(tab))
+  }
   coverage.close()
   trainer.close()
   for (const context of browser.contexts()) await context.close()

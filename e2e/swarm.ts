@@ -12,6 +12,7 @@ import { buildPage } from '../cli/page-build.ts'
 import { Swarm } from '../cli/swarm.ts'
 import type { TabOptions } from '../cli/volunteer-tabs.ts'
 import { kill } from './tab-faults.ts'
+import { shownBy } from './shown-by.ts'
 
 export interface SwarmOptions {
   readonly peers: number
@@ -125,7 +126,7 @@ export class TestSwarm {
 async function describe({ feed, logs, swarm }: TestSwarm): Promise<string> {
   const { phase, report, peers } = feed.latest ?? {}
   const logEnds = readdirSync(logs).map(log => [`-- ${log}`, ...readFileSync(join(logs, log), 'utf8').trimEnd().split('\n').slice(-LINES_SHOWN).map(line => line.slice(0, 200))].join('\n'))
-  const tabs = await Promise.all([...swarm.tabs].map(async ([tab, page]) => `-- tab ${tab} shows: ${(await page.innerText('main').catch(String)).replaceAll(/\s+/g, ' ')}`))
+  const tabs = await Promise.all([...swarm.tabs].map(async ([tab, page]) => `-- tab ${tab} shows: ${await shownBy(page)}`))
   return [`phase ${phase}, updates ${report?.updates}`, ...(peers ?? []).map(peer => JSON.stringify(peer)), ...tabs, ...logEnds].join('\n')
 }
 

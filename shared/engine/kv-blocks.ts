@@ -41,6 +41,20 @@ export class KvBlocks implements KvCache {
     }
   }
 
+  /**
+   * Writes what a run returned of its new tokens to block `index`.
+   * @param data [rows, kvHeads, steps, headDim]
+   * @param positions of each row's first new token
+   */
+  writeTokens(index: number, data: Float32Array, steps: number, positions: Int32Array): void {
+    const { kvHeads, headDim } = this.#config
+    const block = this.blocks[index]!
+    const count = steps * headDim
+    for (const [row, position] of positions.entries()) {
+      for (let head = row * kvHeads; head < (row + 1) * kvHeads; head++) block.write(data.subarray(head * count, (head + 1) * count), (head * this.capacity + position) * headDim)
+    }
+  }
+
   /** The first `rows` sequences of block `index`, sharing its memory. */
   tensor(index: number, rows: number): OrtTensor {
     return this.blocks[index]!.tensor([rows, this.#config.kvHeads, this.capacity, this.#config.headDim])

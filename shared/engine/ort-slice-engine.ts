@@ -42,7 +42,7 @@ class OrtSliceEngine implements SliceEngine {
   readonly slice: ModelSlice
   readonly #options: OrtSliceEngineOptions
   readonly #memory: TensorMemory
-  /** onnxruntime writes the cache where it is; WASM returns a copy. */
+  /** onnxruntime writes the cache where it is; WASM returns copies, so only the new tokens' keys and values are asked for. */
   readonly #updatesInPlace: boolean
   readonly #weightBlocks = new Map<string, MemoryBlock>()
   readonly #adapterBlocks = new Map<string, MemoryBlock>()
@@ -67,7 +67,7 @@ class OrtSliceEngine implements SliceEngine {
       this.#session ??= await this.#createSession(buildInferenceSlice(config, slice, lora))
       this.#store(this.#weightBlocks, sliceTensors(config, slice), weights)
     } else {
-      const session = await this.#createSession(buildInferenceSlice(config, slice, { ...lora, embeddedWeights: weights }))
+      const session = await this.#createSession(buildInferenceSlice(config, slice, { ...lora, embeddedWeights: weights, outputs: this.#updatesInPlace ? 'whole cache' : 'new tokens' }))
       await this.#session?.release()
       this.#session = session
     }
@@ -90,7 +90,7 @@ class OrtSliceEngine implements SliceEngine {
       if (data?.length !== elements) throw new TypeError(`tensor ${name} is missing or not [${shape}]`)
       const block = blocks.get(name) ?? this.#memory.allocate(elements)
       blocks.set(name, block)
-      block.write(this.kind === 'webgpu' ? data : data.slice())
+      block.write(data)
       this.#feeds[name] = block.tensor(shape)
     }
   }
@@ -138,27 +138,40 @@ class OrtSliceEngine implements SliceEngine {
     }
     this.#memory.submit()
     const ports = this.#cachePorts()
-    for (const [index, { past, present }] of ports.entries()) {
+    for (const [index, { past, present, added }] of ports.entries()) {
       const tensor = cache.tensor(index, rows)
       feeds[past] = tensor
-      fetches[present] = this.#updatesInPlace ? tensor : null
+      if (this.#updatesInPlace) fetches[present] = tensor
+      else fetches[added] = null
     }
+    // At the start all rows begin the cache, however long they are.
+    const positions = steps > 1 ? new Int32Array(rows) : lengths.map(length => length - 1)
+    if (!this.#updatesInPlace) feeds[SLICE_PORTS.newPositions] = this.#newPositions(positions, steps)
     const results = await session.run(feeds, fetches)
     if (!this.#updatesInPlace) {
-      for (const [index, { present }] of ports.entries()) cache.blocks[index]!.write(floats(results[present]))
+      for (const [index, { added }] of ports.entries()) cache.writeTokens(index, floats(results[added]), steps, positions)
     }
     return this.slice.head ? { logits: floats(results[SLICE_PORTS.logits]) } : { hidden: floats(results[SLICE_PORTS.hiddenOut]) }
   }
 
-  #cachePorts(): { readonly past: string; readonly present: string }[] {
+  /** One for each block of the cache, in their order. */
+  #cachePorts(): { readonly past: string; readonly present: string; readonly added: string }[] {
     const ports = []
     for (let layer = this.slice.start; layer < this.slice.end; layer++) {
       ports.push(
-        { past: SLICE_PORTS.pastKey(layer), present: SLICE_PORTS.presentKey(layer) },
-        { past: SLICE_PORTS.pastValue(layer), present: SLICE_PORTS.presentValue(layer) }
+        { past: SLICE_PORTS.pastKey(layer), present: SLICE_PORTS.presentKey(layer), added: SLICE_PORTS.newKey(layer) },
+        { past: SLICE_PORTS.pastValue(layer), present: SLICE_PORTS.presentValue(layer), added: SLICE_PORTS.newValue(layer) }
       )
     }
     return ports
+  }
+
+  /** @param first position of each row's first new token */
+  #newPositions(first: Int32Array, steps: number): OrtTensor {
+    const { kvHeads } = this.config
+    const positions = new BigInt64Array(first.length * kvHeads * steps)
+    for (let index = 0; index < positions.length; index++) positions[index] = BigInt(first[Math.floor(index / (kvHeads * steps))]! + (index % steps))
+    return new this.#options.runtime.Tensor('int64', positions, [first.length, kvHeads, steps, 1])
   }
 
   async release(): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * The generation graph of the layers [start, end): GroupQueryAttention over a static key-value cache, which is both
- * input and output. Every operator in it has a CPU, WASM and WebGPU kernel in onnxruntime 1.30; its Attention,
+ * The generation graph of the layers [start, end): GroupQueryAttention over a static key-value cache, which is an input.
+ * What it outputs of the cache is all of it, where onnxruntime can write it in place, or else the new tokens'. Every operator in it has a CPU, WASM and WebGPU kernel in onnxruntime 1.30; its Attention,
  * LogSoftmax and FusedMatMul operators have no WebGPU kernel and must stay out.
  */
 import type { DecoderConfig } from '../model/config.ts'
@@ -32,8 +32,14 @@ export const SLICE_PORTS = {
   /** float32 [B, kvHeads, C, headDim], keys after rotation */
   pastKey: (layer: number): string => `past_key.${layer}`,
   pastValue: (layer: number): string => `past_value.${layer}`,
+  /** The past ones with the new tokens' in them. */
   presentKey: (layer: number): string => `present_key.${layer}`,
-  presentValue: (layer: number): string => `present_value.${layer}`
+  presentValue: (layer: number): string => `present_value.${layer}`,
+  /** int64 [B, kvHeads, S, 1]: where in the cache the new tokens are; only with `outputs: 'new tokens'`. */
+  newPositions: 'new_positions',
+  /** float32 [B, kvHeads, S, headDim] */
+  newKey: (layer: number): string => `new_key.${layer}`,
+  newValue: (layer: number): string => `new_value.${layer}`
 } as const
 
 export interface InferenceSliceOptions {
@@ -41,6 +47,8 @@ export interface InferenceSliceOptions {
   readonly lora?: LoraConfig
   /** Base weights to embed as initializers; left out, they are graph inputs. */
   readonly embeddedWeights?: Tensors
+  /** What is returned of the keys and values: all of them (present…, the default), or those of the new tokens (new…). */
+  readonly outputs?: 'whole cache' | 'new tokens'
 }
 
 /** @returns the bytes of an ONNX model; see SLICE_PORTS for its interface */
@@ -51,6 +59,8 @@ export function buildInferenceSlice(config: DecoderConfig, slice: ModelSlice, op
 interface Cache {
   readonly lastPosition: Value
   readonly totalLength: Value
+  /** undefined when the whole cache is an output. */
+  readonly newPositions: Value | undefined
   readonly cos: Value
   readonly sin: Value
 }
@@ -60,6 +70,7 @@ class SliceGraph {
   readonly #config: DecoderConfig
   readonly #slice: ModelSlice
   readonly #lora: LoraConfig | undefined
+  readonly #outputs: InferenceSliceOptions['outputs']
   readonly #parameters = new Map<string, Value>()
   readonly #sequenceShape: Value
 
@@ -69,6 +80,7 @@ class SliceGraph {
     this.#config = config
     this.#slice = slice
     this.#lora = options.lora
+    this.#outputs = options.outputs
     for (const { name, shape } of sliceTensors(config, slice)) {
       const embedded = options.embeddedWeights === undefined ? undefined : dataOf(options.embeddedWeights, name, shape)
       this.#parameters.set(name, embedded === undefined ? graph.input(name, 'float32', shape) : graph.initializer(name, shape, embedded))
@@ -89,9 +101,11 @@ class SliceGraph {
       : graph.input(SLICE_PORTS.hidden, 'float32', ['N', this.#config.hiddenSize])
     const { cos, sin } = rotaryTables(this.#config)
     const tableShape = [this.#config.contextLength, this.#config.headDim / 2]
+    const newTokens = ['B', this.#config.kvHeads, 'S', 1]
     const cache: Cache = {
       lastPosition: graph.input(SLICE_PORTS.lastPosition, 'int32', ['B']),
       totalLength: graph.input(SLICE_PORTS.totalLength, 'int32', [1]),
+      newPositions: this.#outputs === 'new tokens' ? graph.input(SLICE_PORTS.newPositions, 'int64', newTokens) : undefined,
       cos: graph.initializer('rotary_cos', tableShape, cos),
       sin: graph.initializer('rotary_sin', tableShape, sin)
     }
@@ -139,9 +153,17 @@ class SliceGraph {
       { num_heads: heads, kv_num_heads: kvHeads, do_rotary: 1 },
       'com.microsoft'
     )
-    this.#graph.expose(presentKey!)
-    this.#graph.expose(presentValue!)
+    const { newPositions } = cache
+    for (const [present, name] of [[presentKey!, SLICE_PORTS.newKey(layer)], [presentValue!, SLICE_PORTS.newValue(layer)]] as const) {
+      this.#graph.expose(newPositions === undefined ? present : this.#newTokens(present, newPositions, name))
+    }
     return attended!
+  }
+
+  #newTokens(present: Value, positions: Value, name: string): Value {
+    const { kvHeads, headDim } = this.#config
+    const [gathered] = this.#graph.node('GatherND', [present, positions], [{ type: 'float32', shape: ['B', kvHeads, 'S', headDim], name }], { batch_dims: 2 })
+    return gathered!
   }
 
   /** [N, heads · headDim] → [B, S, heads · headDim], each head normalised where the model does so. */

@@ -66,9 +66,9 @@ class BufferBlock implements MemoryBlock {
     this.elements = elements
   }
 
-  write(data: Float32Array<ArrayBuffer>): void {
+  write(data: Float32Array<ArrayBuffer>, offset = 0): void {
     this.#memory.submit()
-    this.#memory.device.queue.writeBuffer(this.#buffer, 0, data)
+    this.#memory.device.queue.writeBuffer(this.#buffer, offset * FLOAT_BYTES, data)
   }
 
   copyFrom(source: MemoryBlock, sourceOffset: number, offset: number, count: number): void {
