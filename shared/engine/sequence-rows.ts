@@ -1,6 +1,6 @@
 import type { KvCache, SliceEngine } from './slice-engine.ts'
 
-/** WASM copies the whole cache in and out at every step, so there it grows in such steps with the longest live sequence. */
+/** WASM copies the whole cache in at every step, so there it grows in such steps with the longest live sequence. */
 const CAPACITY_STEP = 16
 
 /** The cache of sequences that are decoded together: the sequence at place i of `order` owns row i. */
