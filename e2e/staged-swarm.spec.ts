@@ -211,7 +211,7 @@ test.describe('a pipeline of three stages under load, and a tab to stand in', ()
         // Somebody else comes for the one that failed.
         await tabs.get(victim)!.context().close()
         tabs.delete(victim)
-        await open()
+        if (stage < STAGES - 1) await open()
       }
       await expectSameAsNode(trainer, [...trainer.delivered.values()].flat().slice(-256), ({ prompt, seed, tokens }, inNode) => void expectSameOrTied(model, trainer.promptTokens(prompt), seed, inNode, tokens))
     })
