@@ -22,7 +22,8 @@ const DISTRIBUTION_PACKAGES: readonly (readonly (readonly string[])[])[] = [
 
 /**
  * Switches that volunteer tabs in a driven browser need: WebGPU also on software adapters, host candidates instead of mDNS names (one
- * machine, no multicast needed), and no traffic of the browser's own. A second `--disable-features` replaces Playwright's, so
+ * machine, no multicast needed), no traffic of the browser's own, and the same priority for all of a tab's threads: where it runs
+ * as root, Chromium puts the main threads of pages that nobody looks at below their own workers. A second `--disable-features` replaces Playwright's, so
  * those of its entries that matter here are repeated.
  */
 export const CHROMIUM_SWITCHES = [
@@ -31,6 +32,7 @@ export const CHROMIUM_SWITCHES = [
   '--disable-background-networking',
   `--disable-features=${[
     'WebRtcHideLocalIpsWithMdns',
+    'PMProcessPriorityPolicy',
     'HttpsUpgrades',
     'HttpsFirstBalancedModeAutoEnable',
     'PaintHolding',

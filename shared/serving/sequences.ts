@@ -4,7 +4,7 @@ import type { ServedRequest } from '../protocol/layer-coverage.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { SequenceRequested, SequencesGenerated } from '../protocol/stage-messages.ts'
 import { missingFor, servedRequest } from './coverage.ts'
-import { freeRows, tokenMs } from './pipeline-cost.ts'
+import { PipelineChoice } from './pipeline-choice.ts'
 import { givenUp } from './pipelines.ts'
 import type { PersonsRequest, Sequence, SequenceEvent, ServingEffect, ServingPipeline, ServingState } from './serving-state.ts'
 
@@ -66,16 +66,17 @@ export function takeTokens(state: ServingState, peer: PeerId, { pipeline: id, se
   }
 }
 
-/** Gives what waits to the cheapest pipelines that have room, in the order in which it was asked for. */
+/** Gives what waits to the pipelines that finish it first, in the order in which it was asked for. */
 export function dispatch(state: ServingState, now: number, effects: ServingEffect[]): void {
   const requests = new Map<ServingPipeline, SequenceRequested[]>()
   const waiting = waitingSequences(state)
   const openWith = waiting.length === 0 ? new Map<PolicyVersion, ServingPipeline[]>() : openPipelinesByVersion(state)
+  const choice = new PipelineChoice(state)
   for (const sequence of waiting) {
     const { request, tokens, logProbs } = sequence
     const serving = openWith.get(request.version) ?? []
     sequence.unservableSince = serving.length === 0 ? (sequence.unservableSince ?? now) : undefined
-    const pipeline = cheapest(state, serving, request)
+    const pipeline = choice.choose(serving, sequence)
     if (pipeline === undefined) continue
     if (sequence.chains.length === CHAINS_MOST) {
       end(state, sequence, { kind: 'refused', code: 'interrupted', missing: [] }, now, effects)
@@ -100,12 +101,6 @@ function openPipelinesByVersion(state: ServingState): Map<PolicyVersion, Serving
     for (const version of pipeline.versions ?? []) openWith.set(version, [...(openWith.get(version) ?? []), pipeline])
   }
   return openWith
-}
-
-function cheapest(state: ServingState, pipelines: readonly ServingPipeline[], request: PersonsRequest): ServingPipeline | undefined {
-  const free = pipelines.filter(pipeline => freeRows(pipeline) > 0)
-  const costs = new Map(free.map(pipeline => [pipeline, tokenMs(state, pipeline, request)]))
-  return free.toSorted((left, right) => costs.get(left)! - costs.get(right)!)[0]
 }
 
 /** Ends what has waited or stood still for too long. Call it after `dispatch`. */

@@ -179,12 +179,37 @@ test('a server that was restarted finds the pipeline as it was: nobody loads any
   expect(bed.tabs.map(({ loaded }) => loaded)).toEqual(before)
 })
 
-test('a peer that slows is given less', () => {
-  const bed = bedOf([tab({ memoryBytes: WHOLE }), tab({ memoryBytes: WHOLE })])
-  const slow = { fixedMs: 20, perRowMs: 1 }
-  bed.input({ kind: 'profile', peer: bed.tabs[0]!.peer, message: { engine: 'wasm', decode: slow, prefill: slow, memoryBytes: WHOLE, largestTensorBytes: WHOLE, uplinkBytesPerSecond: null, roundTrips: [] } })
-  for (const key of ['a', 'b', 'c', 'd', 'e']) ask(bed, key)
-  expect(coverageOf(bed.state, bed.now).hosts.map(({ rows }) => rows)).toEqual([1, 4])
+describe('of two pipelines, of which one is slower', () => {
+  /** Milliseconds of one sequence's step in each. */
+  function bedOfSpeeds(...stepMs: readonly [number, number]): ServingTestbed {
+    const bed = bedOf([tab({ memoryBytes: WHOLE }), tab({ memoryBytes: WHOLE })])
+    for (const [who, ms] of stepMs.entries()) {
+      const cost = { fixedMs: ms / SHAPE.layers, perRowMs: 0 }
+      bed.input({ kind: 'profile', peer: bed.tabs[who]!.peer, message: { engine: 'wasm', decode: cost, prefill: cost, memoryBytes: WHOLE, largestTensorBytes: WHOLE, uplinkBytesPerSecond: null, roundTrips: [] } })
+    }
+    return bed
+  }
+  const rowsOf = (bed: ServingTestbed): number[] => coverageOf(bed.state, bed.now).hosts.map(({ rows }) => rows)
+  const askMany = (bed: ServingTestbed, count: number): void => {
+    for (let index = 0; index < count; index++) ask(bed, `request ${index}`)
+  }
+
+  test('it is given less', () => {
+    const bed = bedOfSpeeds(15, 10)
+    askMany(bed, 5)
+    expect(rowsOf(bed)).toEqual([1, 4])
+  })
+
+  test('a request waits for the fast one where that finishes it sooner; beyond a threshold the slow one helps', () => {
+    const bed = bedOfSpeeds(100, 10)
+    askMany(bed, 5)
+    expect(rowsOf(bed), 'after the first four the next waits for one answer and takes another').toEqual([0, 4])
+    expect(coverageOf(bed.state, bed.now).waiting).toBe(1)
+    for (let index = 5; index < 60; index++) ask(bed, `request ${index}`)
+    expect(rowsOf(bed)[0], 'who would wait for nine answers begins on the slow one').toBeGreaterThan(0)
+    bed.wait(200_000)
+    expect([...bed.answers.keys()].filter(key => !finished(bed, key))).toEqual([])
+  })
 })
 
 test('neighbours that cannot be linked are relayed, which is reported; a link that is made later ends it', () => {
