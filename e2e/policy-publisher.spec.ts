@@ -9,6 +9,7 @@ import { startSignalingServer, type SignalingServer, type SignalingServerOptions
 import { PolicyPublisher, type SignedPolicy } from '#trainer/coordinator/policy-publisher.ts'
 import { ServerConnection } from '#trainer/coordinator/server-connection.ts'
 import { Deferred } from '#trainer/deferred.ts'
+import { publishOnly } from '#trainer/testing/publish-only.ts'
 
 /** The trainer's publisher on the real signaling server: whatever breaks, the newest version stands there in the end. */
 
@@ -35,20 +36,8 @@ function signed(version: number): SignedPolicy {
 
 function openPublisher(newest: SignedPolicy, originUrl = server.url): { publisher: PolicyPublisher; opened: Promise<void> } {
   const opened = new Deferred()
-  const fail = (error: unknown): void => opened.reject(error)
-  const connection: ServerConnection = new ServerConnection(server.url, trainerToken, {
-    connected: () => publisher.connected(),
-    disconnected: () => undefined,
-    peerJoined: () => undefined,
-    peerLeft: () => undefined,
-    workWanted: () => undefined,
-    peerStatus: () => undefined,
-    refused: fail,
-    submitted: () => Promise.resolve({ kind: 'refused', code: 'no_trainer' }),
-    unreachable: fail,
-    failed: fail
-  })
-  const publisher: PolicyPublisher = new PolicyPublisher(connection, { url: originUrl, token: trainerToken }, { description: describedRun(), tokenizer: null }, signed(0), newest, { opened: () => opened.resolve(), failed: fail })
+  const connection: ServerConnection = new ServerConnection(server.url, trainerToken, publishOnly(() => publisher.connected(), error => opened.reject(error)))
+  const publisher: PolicyPublisher = new PolicyPublisher(connection, { url: originUrl, token: trainerToken }, { description: describedRun(), tokenizer: null }, signed(0), newest, { opened: () => opened.resolve(), failed: error => opened.reject(error) })
   closing.push(() => connection.close())
   return { publisher, opened: opened.promise }
 }

@@ -4,6 +4,7 @@ import { groupTensors } from '#shared/dissemination/tensor-groups.ts'
 import { toHuggingFaceConfig } from '#shared/model/config.ts'
 import { PolicyPublisher, signPolicy } from '#trainer/coordinator/policy-publisher.ts'
 import { ServerConnection } from '#trainer/coordinator/server-connection.ts'
+import { publishOnly } from '#trainer/testing/publish-only.ts'
 import { readModel, readTokenizerText } from '#trainer/model-files.ts'
 
 const MODEL = 'public/models/murmuration-tiny'
@@ -28,18 +29,7 @@ export async function publishModel(url: string, token: string): Promise<() => Pr
   }
   const tokenizer = await readTokenizerText(MODEL)
   return new Promise((resolve, reject) => {
-    const connection: ServerConnection = new ServerConnection(url, token, {
-      connected: () => publisher.connected(),
-      disconnected: () => undefined,
-      peerJoined: () => undefined,
-      peerLeft: () => undefined,
-      workWanted: () => undefined,
-      peerStatus: () => undefined,
-      refused: refusal => reject(new Error(`the server refused a message: ${refusal.code}`)),
-      submitted: () => Promise.resolve({ kind: 'refused', code: 'no_trainer' }),
-      unreachable: reason => reject(new Error(reason)),
-      failed: reject
-    })
+    const connection: ServerConnection = new ServerConnection(url, token, publishOnly(() => publisher.connected(), reject))
     const publisher = new PolicyPublisher(connection, { url, token }, { description, tokenizer }, base, base, { opened: () => resolve(() => connection.close()), failed: reject })
   })
 }

@@ -54,7 +54,7 @@ export class ChunkExchange {
   readonly #fetcher = createChunkFetcher()
   readonly #supplier = createChunkSupplier()
   readonly #waiting = new Map<number, Waiting>()
-  /** Versions whose chunks are looked up in the store, with the call that does so. */
+  /** Versions whose chunks are looked up in the store, and for which manifest: a later call replaces it. */
   readonly #lookedUp = new Map<number, PartOfManifest>()
   readonly #atHand = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>()
   readonly #stopped = new AbortController()

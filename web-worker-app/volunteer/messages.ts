@@ -70,7 +70,7 @@ export const messages = {
     no_layers: { headline: 'Not needed now', explanation: 'Other tabs hold what is needed, or nothing of this model fits into the memory that you lend. Your tab is asked as soon as that changes.' },
     no_place: { headline: 'Waiting for other tabs', explanation: 'Your tab is ready. The tabs with the other layers are not here yet, or still load theirs.' },
     chunks_unreachable: { headline: 'Download interrupted', explanation: 'Part of the model is not to be had at the moment, from tabs or server. Trying again by itself.' },
-    engine_unreachable: { headline: 'Download interrupted', explanation: 'The program that computes the model could not be downloaded from the server. Trying again by itself.' }
+    engine_unreachable: { headline: 'Download interrupted', explanation: 'The program that computes the model could not be downloaded from the server. Trying again by itself; if that does not help, reload the page.' }
   } satisfies Record<VolunteerReason, { headline: string; explanation: string }>,
 
   /** Said to a tab that waits for work, where the run has none any more. */
