@@ -47,6 +47,7 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
       headline: {
         throughput200VsSerial: together.figures.tokensPerSecond / serial.figures.tokensPerSecond,
         errors: serial.errors.length + together.errors.length,
+        ttftP95Ms: together.figures.firstTokenMs.p95,
         fairness: together.figures.fairness,
         freeAfterDisconnectMs: together.freeAfterMs,
         joinFromWarmCacheMs: Math.max(...joins)
