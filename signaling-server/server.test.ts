@@ -65,10 +65,10 @@ async function chunkStatus(version: number): Promise<number> {
 const submission = { run: RUN, lease: 'l1', rollouts: [{ id: '0/0', version: 0, manifestHash: 'a'.repeat(64), prompt: 0, index: 0, seed: 'b'.repeat(64), tokens: [1], logProbs: [-1], finish: 'stop' }] }
 
 describe('the swarm', () => {
-  test('tabs join, are introduced, and pass signals; a version is announced with suppliers and fetched', async () => {
+  test('tabs join, are introduced, and pass signals; a version is announced, shared out and fetched', async () => {
     const trainer = await openedTrainer()
     const [ada, bob] = [client(), client()]
-    expect(await joinAs(ada, 1)).toMatchObject({ description: describedRun(), base: { suppliers: [] }, newest: { manifest: base.manifest } })
+    expect(await joinAs(ada, 1)).toMatchObject({ description: describedRun(), base: { manifest: base.manifest }, newest: { manifest: base.manifest } })
     await joinAs(bob, 2)
     expect(await bob.hear('introduction')).toEqual({ peer: peerName(1), initiator: true })
     expect(await ada.hear('introduction')).toEqual({ peer: peerName(2), initiator: false })
@@ -76,8 +76,8 @@ describe('the swarm', () => {
     expect(await ada.hear('signal')).toEqual({ from: peerName(2), data: '{"type":"offer"}' })
 
     await publish(server.url, trainer, first)
-    expect(await ada.hear('policy_announced')).toEqual({ manifest: first.manifest, suppliers: [] })
-    expect(await bob.hear('policy_announced')).toEqual({ manifest: first.manifest, suppliers: [peerName(1)] })
+    expect(await ada.hear('policy_announced')).toEqual({ manifest: first.manifest })
+    expect(await bob.hear('policy_announced')).toEqual({ manifest: first.manifest })
     for (const [hash, bytes] of first.chunks) {
       expect(new Uint8Array(await (await fetch(`${server.url}/chunks/${hash}`)).arrayBuffer())).toEqual(bytes)
     }

@@ -1,7 +1,6 @@
 /** One chunk while its pieces arrive, in any order and from several sources. */
 import { sha256Hex } from '../crypto/sha256.ts'
 import type { PeerId } from '../protocol/identifiers.ts'
-import { LIMITS } from '../protocol/limits.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 
 export const ORIGIN = 'origin'
@@ -11,6 +10,7 @@ export type Source = PeerId
 export interface ChunkAssembly {
   readonly chunk: ChunkReference
   readonly bytes: Uint8Array<ArrayBuffer>
+  readonly pieceBytes: number
   readonly pieces: Uint8Array
   /** Everybody whose bytes are in it. */
   readonly contributors: Set<Source>
@@ -25,23 +25,23 @@ export interface PieceRange {
   readonly length: number
 }
 
-export function beginAssembly(chunk: ChunkReference): ChunkAssembly {
+export function beginAssembly(chunk: ChunkReference, pieceBytes: number): ChunkAssembly {
   const bytes = new Uint8Array(chunk.size)
-  return { chunk, bytes, pieces: new Uint8Array(Math.ceil(chunk.size / LIMITS.pieceBytes)), contributors: new Set() }
+  return { chunk, bytes, pieceBytes, pieces: new Uint8Array(Math.ceil(chunk.size / pieceBytes)), contributors: new Set() }
 }
 
 /** Marks the next piece that nobody was asked for as asked. */
-export function askNextPiece({ chunk, pieces }: ChunkAssembly): PieceRange | undefined {
+export function askNextPiece({ chunk, pieceBytes, pieces }: ChunkAssembly): PieceRange | undefined {
   const index = pieces.indexOf(MISSING)
   if (index === -1) return undefined
   pieces[index] = ASKED
-  const offset = index * LIMITS.pieceBytes
-  return { offset, length: Math.min(LIMITS.pieceBytes, chunk.size - offset) }
+  const offset = index * pieceBytes
+  return { offset, length: Math.min(pieceBytes, chunk.size - offset) }
 }
 
 /** Notes that a piece was asked for before this assembly began, and is still expected. */
-export function markAsked({ pieces }: ChunkAssembly, offset: number): void {
-  const index = offset / LIMITS.pieceBytes
+export function markAsked({ pieceBytes, pieces }: ChunkAssembly, offset: number): void {
+  const index = offset / pieceBytes
   if (pieces[index] === MISSING) pieces[index] = ASKED
 }
 
@@ -52,7 +52,7 @@ export function forgetAsked({ pieces }: ChunkAssembly): void {
 
 /** @returns false when these bytes are there already */
 export function addPiece(assembly: ChunkAssembly, offset: number, payload: Uint8Array, source: Source): boolean {
-  const index = offset / LIMITS.pieceBytes
+  const index = offset / assembly.pieceBytes
   if (assembly.pieces[index] === ARRIVED) return false
   assembly.bytes.set(payload, offset)
   assembly.pieces[index] = ARRIVED
@@ -61,16 +61,25 @@ export function addPiece(assembly: ChunkAssembly, offset: number, payload: Uint8
 }
 
 /** Bytes that are there without a gap from the start: what is fetched again from the origin begins after them. */
-export function arrivedPrefix({ chunk, pieces }: ChunkAssembly): number {
+export function arrivedPrefix({ chunk, pieceBytes, pieces }: ChunkAssembly): number {
   const gap = pieces.findIndex(piece => piece !== ARRIVED)
-  return gap === -1 ? chunk.size : gap * LIMITS.pieceBytes
+  return gap === -1 ? chunk.size : gap * pieceBytes
 }
 
 /** The origin answers with all the bytes from an offset to the end. */
 export function addRemainder(assembly: ChunkAssembly, offset: number, remainder: Uint8Array): void {
   assembly.bytes.set(remainder, offset)
-  assembly.pieces.fill(ARRIVED, offset / LIMITS.pieceBytes)
+  assembly.pieces.fill(ARRIVED, offset / assembly.pieceBytes)
   assembly.contributors.add(ORIGIN)
+}
+
+export function hasArrived({ pieces }: ChunkAssembly): boolean {
+  return pieces.includes(ARRIVED)
+}
+
+/** Pieces that have not arrived, asked for or not. */
+export function piecesMissing({ pieces }: ChunkAssembly): number {
+  return pieces.reduce((count, piece) => (piece === ARRIVED ? count : count + 1), 0)
 }
 
 export function isWhole({ pieces }: ChunkAssembly): boolean {

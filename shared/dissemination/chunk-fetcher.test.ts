@@ -4,7 +4,10 @@ import { sha256Hex } from '../crypto/sha256.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 import { runs } from '../testing/property-runs.ts'
-import { createChunkFetcher, FETCHER_DEFAULTS, stepChunkFetcher, type ChunkFetcher, type FetchEffect, type FetchInput } from './chunk-fetcher.ts'
+import { createRng } from '../random/rng.ts'
+import { stepChunkFetcher, type FetchEffect, type FetchInput } from './chunk-fetcher.ts'
+import { createChunkFetcher, FETCHER_DEFAULTS, type ChunkFetcher } from './fetcher-state.ts'
+import { WINDOW_PIECES } from './request-window.ts'
 
 const A = 'a'.repeat(32)
 const B = 'b'.repeat(32)
@@ -24,9 +27,12 @@ type SupplierBehaviour =
   | { readonly does: 'leave'; readonly afterPieces: number }
   | { readonly does: 'lose'; readonly everyNth: number }
 
-/** Plays suppliers and the origin on a virtual clock. It keeps its own account of what is outstanding. */
-function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: ReadonlyMap<string, SupplierBehaviour>, originFailures: number, latencies: readonly number[]) {
+type Granting = 'share' | 'need' | 'unanswered'
+
+/** Plays suppliers, the server and the origin on a virtual clock. It keeps its own account of what is outstanding. */
+function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: ReadonlyMap<string, SupplierBehaviour>, originFailures: number, latencies: readonly number[], granting: Granting = 'need') {
   const fetcher = createChunkFetcher()
+  const rng = createRng(1)
   const byHash = new Map(chunks.map(chunk => [chunk.reference.hash, chunk]))
   const due: { at: number; order: number; input: FetchInput }[] = []
   const outstanding = new Map([...suppliers.keys()].map(peer => [peer, new Set<string>()]))
@@ -52,7 +58,7 @@ function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: Readonly
     const count = (served.get(peer) ?? 0) + 1
     served.set(peer, count)
     const payload = byHash.get(hash)!.bytes.slice(offset, offset + length)
-    const arrive = (): void => later({ kind: 'piece_arrived', peer, piece: { hash, offset, payload } })
+    const arrive = (): void => later({ kind: 'piece_arrived', peer, piece: { hash, offset, sentAt: now, payload } })
     switch (behaviour.does) {
       case 'deliver':
         return arrive()
@@ -60,7 +66,7 @@ function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: Readonly
         payload[0]! ^= 1
         return arrive()
       case 'cut_short':
-        return later({ kind: 'piece_arrived', peer, piece: { hash, offset, payload: payload.subarray(1) } })
+        return later({ kind: 'piece_arrived', peer, piece: { hash, offset, sentAt: now, payload: payload.subarray(1) } })
       case 'lack':
         return later({ kind: 'chunk_unavailable', peer, hash })
       case 'fall_silent':
@@ -81,6 +87,10 @@ function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: Readonly
         completions++
         completed.set(effect.hash, effect.bytes)
       }
+      if (effect.kind === 'ask_grant') {
+        const all = chunks.map(({ reference }) => reference.hash)
+        later(granting === 'unanswered' ? { kind: 'grant_unanswered', version: effect.version } : { kind: 'origin_granted', version: effect.version, hashes: granting === 'share' || effect.need !== 'share' ? all : [] })
+      }
       if (effect.kind === 'ask_origin') {
         const { bytes } = byHash.get(effect.hash)!
         originBytes += bytes.byteLength - effect.offset
@@ -94,7 +104,11 @@ function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: Readonly
       }
     }
   }
-  const play = (input: FetchInput): void => carryOut(stepChunkFetcher(fetcher, input, { now }))
+  const play = (input: FetchInput): void => carryOut(stepChunkFetcher(fetcher, input, { now, rng }))
+  const link = (peer: string): void => {
+    play({ kind: 'link_up', peer })
+    play({ kind: 'chunks_held', peer, hashes: chunks.map(({ reference }) => reference.hash) })
+  }
 
   return {
     fetcher,
@@ -106,6 +120,8 @@ function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: Readonly
     completions: () => completions,
     askedTwice: () => askedTwice,
     play,
+    link,
+    want: () => play({ kind: 'chunks_wanted', version: 1, chunks: chunks.map(({ reference }) => reference) }),
     untilComplete(limitMs: number): void {
       while (completed.size < chunks.length && due.length > 0 && now <= limitMs) {
         due.sort((left, right) => left.at - right.at || left.order - right.order)
@@ -125,20 +141,21 @@ const behaviour: fc.Arbitrary<SupplierBehaviour> = fc.oneof(
   fc.record({ does: fc.constant('lose' as const), everyNth: fc.integer({ min: 2, max: 20 }) })
 )
 
-test('whatever suppliers do, every chunk completes, correct and once, and no credit is exceeded', () => {
+test('whatever suppliers, server and origin do, every chunk completes, correct and once, and no window is exceeded', () => {
   const sizes = fc.array(fc.constantFrom(1, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE + 7, LIMITS.adapterChunkBytes), { minLength: 1, maxLength: 6 })
+  const latencies = fc.array(fc.integer({ min: 0, max: 700 }), { minLength: 1, maxLength: 20 })
   fc.assert(
-    fc.property(sizes, fc.array(behaviour, { maxLength: 4 }), fc.nat(5), fc.array(fc.integer({ min: 0, max: 700 }), { minLength: 1, maxLength: 20 }), (sizes, behaviours, originFailures, latencies) => {
+    fc.property(sizes, fc.array(behaviour, { maxLength: 4 }), fc.nat(5), latencies, fc.constantFrom<Granting>('share', 'need', 'unanswered'), (sizes, behaviours, originFailures, latencies, granting) => {
       const chunks = sizes.map((size, index) => chunkOf(size, index))
       const suppliers = new Map(behaviours.map((does, index) => [String(index).repeat(32), does]))
-      const testbed = createTestbed(chunks, suppliers, originFailures, latencies)
-      for (const peer of suppliers.keys()) testbed.play({ kind: 'link_up', peer })
-      testbed.play({ kind: 'chunks_wanted', chunks: chunks.map(chunk => chunk.reference), suppliers: [...suppliers.keys()] })
-      testbed.untilComplete(120_000)
+      const testbed = createTestbed(chunks, suppliers, originFailures, latencies, granting)
+      for (const peer of suppliers.keys()) testbed.link(peer)
+      testbed.want()
+      testbed.untilComplete(240_000)
       expect(new Set(testbed.completed.keys())).toEqual(new Set(chunks.map(chunk => chunk.reference.hash)))
       expect(testbed.completions()).toBe(chunks.length)
       for (const { reference, bytes } of chunks) expect(Buffer.compare(testbed.completed.get(reference.hash)!, bytes)).toBe(0)
-      expect(testbed.maxOutstanding()).toBeLessThanOrEqual(FETCHER_DEFAULTS.credit)
+      expect(testbed.maxOutstanding()).toBeLessThanOrEqual(WINDOW_PIECES.most)
       expect(testbed.askedTwice()).toBe(0)
       const honest = [...suppliers].filter(([, { does }]) => does !== 'corrupt' && does !== 'cut_short').map(([peer]) => peer)
       for (const peer of honest) expect(testbed.refused).not.toContain(peer)
@@ -151,72 +168,93 @@ describe('with honest suppliers', () => {
   test('the origin is asked for nothing and nothing is fetched twice', () => {
     const chunks = Array.from({ length: 8 }, (_, index) => chunkOf(LIMITS.adapterChunkBytes, index))
     const testbed = createTestbed(chunks, new Map([[A, { does: 'deliver' }], [B, { does: 'deliver' }]]), 0, [20])
-    for (const peer of [A, B]) testbed.play({ kind: 'link_up', peer })
-    testbed.play({ kind: 'chunks_wanted', chunks: chunks.map(chunk => chunk.reference), suppliers: [A, B] })
+    for (const peer of [A, B]) testbed.link(peer)
+    testbed.want()
     testbed.untilComplete(10_000)
     expect(testbed.completed.size).toBe(8)
     expect(testbed.fetcher.received).toEqual({ fromOrigin: 0, fromPeers: 8 * LIMITS.adapterChunkBytes, discarded: 0 })
-    expect(testbed.maxOutstanding()).toBe(8)
-    // Two suppliers in parallel: 136 pieces at 2 × 8 per 20 ms.
-    expect(testbed.now()).toBeLessThanOrEqual(200)
+    // Two suppliers in parallel, whose windows grow from 4 pieces to 68: 136 pieces in five round trips, not in 17.
+    expect(testbed.now()).toBeLessThanOrEqual(120)
   })
 
-  test('a link that comes up in time is waited for', () => {
-    const chunk = chunkOf(PIECE)
-    const testbed = createTestbed([chunk], new Map([[A, { does: 'deliver' }]]), 0, [20])
-    testbed.play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] })
-    expect(testbed.originBytes()).toBe(0)
-    testbed.play({ kind: 'link_up', peer: A })
-    testbed.untilComplete(1000)
-    expect(testbed.fetcher.received).toMatchObject({ fromOrigin: 0, fromPeers: PIECE })
+  test('what is granted comes from the origin, the rest from others', () => {
+    const [mine, theirs] = [chunkOf(LIMITS.adapterChunkBytes, 1), chunkOf(LIMITS.adapterChunkBytes, 2)]
+    const fetcher = createChunkFetcher()
+    const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0, rng: createRng(1) })
+    play({ kind: 'link_up', peer: A })
+    expect(play({ kind: 'chunks_wanted', version: 3, chunks: [mine.reference, theirs.reference] })).toContainEqual({ kind: 'ask_grant', version: 3, need: 'share' })
+    expect(play({ kind: 'origin_granted', version: 3, hashes: [mine.reference.hash] })).toEqual([{ kind: 'ask_origin', hash: mine.reference.hash, offset: 0 }])
+    const asked = play({ kind: 'chunks_held', peer: A, hashes: [mine.reference.hash, theirs.reference.hash] })
+    expect(asked.length).toBe(WINDOW_PIECES.first)
+    expect(asked.every(effect => effect.kind === 'ask_piece' && effect.hash === theirs.reference.hash)).toBe(true)
+    // Done with its share, it asks for more; of what nobody has yet.
+    expect(play({ kind: 'origin_answered', hash: mine.reference.hash, bytes: mine.bytes })).toContainEqual({ kind: 'ask_grant', version: 3, need: 'share' })
+    expect(play({ kind: 'origin_granted', version: 3, hashes: [] })).toEqual([])
+  })
+
+  test('what few have is fetched first', () => {
+    const chunks = Array.from({ length: 6 }, (_, index) => chunkOf(PIECE, index))
+    const hashes = chunks.map(({ reference }) => reference.hash)
+    const fetcher = createChunkFetcher()
+    const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0, rng: createRng(1) })
+    for (const peer of [A, B]) play({ kind: 'link_up', peer })
+    play({ kind: 'chunks_held', peer: B, hashes: hashes.slice(0, 5) })
+    play({ kind: 'chunks_held', peer: A, hashes })
+    play({ kind: 'link_down', peer: B })
+    play({ kind: 'link_up', peer: B })
+    play({ kind: 'chunks_held', peer: B, hashes: hashes.slice(0, 5) })
+    const asked = play({ kind: 'chunks_wanted', version: 1, chunks: chunks.map(({ reference }) => reference) }).filter(effect => effect.kind === 'ask_piece')
+    expect(asked[0]).toMatchObject({ peer: A, hash: hashes[5] })
   })
 })
 
 test('a supplier that falls silent costs one stall; the origin sends only what is missing', () => {
   const chunk = chunkOf(LIMITS.adapterChunkBytes)
   const testbed = createTestbed([chunk], new Map([[A, { does: 'fall_silent', afterPieces: 10 }]]), 0, [20])
-  testbed.play({ kind: 'link_up', peer: A })
-  testbed.play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] })
+  testbed.link(A)
+  testbed.want()
   testbed.untilComplete(60_000)
   expect(testbed.completed.size).toBe(1)
+  // Another source within a second.
+  expect(FETCHER_DEFAULTS.stallMs + FETCHER_DEFAULTS.tickMs).toBeLessThanOrEqual(1000)
   expect(testbed.now()).toBeLessThanOrEqual(FETCHER_DEFAULTS.stallMs + FETCHER_DEFAULTS.tickMs + 100)
   expect(testbed.originBytes()).toBe(LIMITS.adapterChunkBytes - 10 * PIECE)
 })
 
-test('a chunk stalls once at most, however many of its suppliers are silent', () => {
+test('when a supplier leaves in the middle, another one that has the chunk sends only what is missing', () => {
   const chunk = chunkOf(LIMITS.adapterChunkBytes)
-  const testbed = createTestbed([chunk], new Map([A, B].map(peer => [peer, { does: 'fall_silent', afterPieces: 0 }])), 0, [20])
-  for (const peer of [A, B]) testbed.play({ kind: 'link_up', peer })
-  testbed.play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A, B] })
-  testbed.untilComplete(60_000)
+  const testbed = createTestbed([chunk], new Map<string, SupplierBehaviour>([[A, { does: 'leave', afterPieces: 10 }], [B, { does: 'deliver' }]]), 0, [20])
+  testbed.link(A)
+  testbed.want()
+  testbed.link(B)
+  testbed.untilComplete(1000)
   expect(testbed.completed.size).toBe(1)
-  expect(testbed.now()).toBeLessThanOrEqual(FETCHER_DEFAULTS.stallMs + FETCHER_DEFAULTS.tickMs + 20)
+  expect(testbed.fetcher.received).toMatchObject({ fromOrigin: 0, discarded: 0 })
 })
 
-test('a link that never comes up, or no supplier at all: the origin', () => {
-  for (const suppliers of [[A], []]) {
-    const chunk = chunkOf(PIECE)
-    const testbed = createTestbed([chunk], new Map(), 0, [20])
-    testbed.play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers })
-    testbed.untilComplete(60_000)
-    expect(testbed.completed.size).toBe(1)
-    expect(testbed.now()).toBe(suppliers.length === 0 ? 20 : FETCHER_DEFAULTS.stallMs + 20)
-  }
+test.each<[Granting, number]>([['need', FETCHER_DEFAULTS.starvingMs + FETCHER_DEFAULTS.tickMs], ['unanswered', 2 * FETCHER_DEFAULTS.starvingMs]])('nobody is linked and leave is %s: the origin', (granting, withinMs) => {
+  const chunks = [1, 2, 3].map(seed => chunkOf(PIECE, seed))
+  const testbed = createTestbed(chunks, new Map(), 0, [20], granting)
+  testbed.want()
+  testbed.untilComplete(60_000)
+  expect(testbed.completed.size).toBe(3)
+  expect(testbed.now()).toBeLessThanOrEqual(withinMs + 100)
 })
 
-test('what the origin lacks is missing unless a supplier is at work, and is asked for again', () => {
+test('what the origin lacks is missing unless a supplier has it, and is asked for again', () => {
   const chunk = chunkOf(12 * PIECE)
   const { hash } = chunk.reference
   const fetcher = createChunkFetcher()
-  const play = (input: FetchInput, now: number): FetchEffect[] => stepChunkFetcher(fetcher, input, { now }).filter(({ kind }) => kind === 'ask_origin' || kind === 'chunk_missing')
-  expect(play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [] }, 0)).toMatchObject([{ kind: 'ask_origin' }])
+  const play = (input: FetchInput, now: number): FetchEffect[] => stepChunkFetcher(fetcher, input, { now, rng: createRng(1) }).filter(({ kind }) => kind === 'ask_origin' || kind === 'chunk_missing')
+  play({ kind: 'chunks_wanted', version: 1, chunks: [chunk.reference] }, 0)
+  expect(play({ kind: 'origin_granted', version: 1, hashes: [hash] }, 0)).toMatchObject([{ kind: 'ask_origin' }])
   expect(play({ kind: 'origin_failed', hash }, 0)).toEqual([])
   expect(play({ kind: 'time_passed' }, 10_000)).toMatchObject([{ kind: 'ask_origin' }])
   expect(play({ kind: 'origin_lacks', hash }, 10_000)).toEqual([{ kind: 'chunk_missing', hash }])
   expect(play({ kind: 'time_passed' }, 30_000)).toMatchObject([{ kind: 'ask_origin' }])
-  // A supplier has come meanwhile, and is asked as soon as the origin has answered.
+  // Somebody who has it has come meanwhile, and is asked as soon as the origin has answered.
   play({ kind: 'link_up', peer: A }, 30_000)
-  play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] }, 30_000)
+  play({ kind: 'chunks_held', peer: A, hashes: [hash] }, 30_000)
   expect(play({ kind: 'origin_lacks', hash }, 30_000)).toEqual([])
   expect(fetcher.wanted.get(hash)!.source).toBe(A)
   // It falls silent: then nobody has it.
@@ -227,22 +265,42 @@ test('what the origin lacks is missing unless a supplier is at work, and is aske
 test('three corrupted chunks ban a peer, and its next link is closed at once', () => {
   const chunks = [1, 2, 3, 4].map(seed => chunkOf(PIECE, seed))
   const testbed = createTestbed(chunks, new Map([[A, { does: 'corrupt' }]]), 0, [20])
-  testbed.play({ kind: 'link_up', peer: A })
-  testbed.play({ kind: 'chunks_wanted', chunks: chunks.map(chunk => chunk.reference), suppliers: [A] })
+  testbed.link(A)
+  testbed.want()
   testbed.untilComplete(60_000)
   expect(testbed.completed.size).toBe(4)
   expect(testbed.refused).toEqual([A, A, A])
-  expect(stepChunkFetcher(testbed.fetcher, { kind: 'link_up', peer: A }, { now: 0 })).toEqual([{ kind: 'ban_peer', peer: A }])
+  expect(stepChunkFetcher(testbed.fetcher, { kind: 'link_up', peer: A }, { now: 0, rng: createRng(1) })).toEqual([{ kind: 'ban_peer', peer: A }])
+})
+
+test('a liar whose bytes were mixed with others’ is found out when it sends a chunk alone', () => {
+  const chunk = chunkOf(LIMITS.adapterChunkBytes)
+  const testbed = createTestbed([chunk], new Map<string, SupplierBehaviour>([[A, { does: 'leave', afterPieces: 3 }], [B, { does: 'corrupt' }]]), 0, [20])
+  testbed.link(A)
+  testbed.want()
+  testbed.link(B)
+  testbed.untilComplete(60_000)
+  expect(testbed.completed.size).toBe(1)
+  expect(testbed.refused).toEqual([B])
+})
+
+test('who claims to have more than anybody can have is refused', () => {
+  const fetcher = createChunkFetcher()
+  const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0, rng: createRng(1) })
+  play({ kind: 'link_up', peer: A })
+  const hashes = Array.from({ length: LIMITS.chunksHeldByPeer }, (_, index) => index.toString(16).padStart(64, '0'))
+  expect(play({ kind: 'chunks_held', peer: A, hashes })).toEqual([])
+  expect(play({ kind: 'chunks_held', peer: A, hashes: ['f'.repeat(64)] })).toEqual([{ kind: 'refuse_chunk', peer: A, hash: 'f'.repeat(64), code: 'too_large' }])
 })
 
 test('pieces that were not asked for are refused and never become a chunk', () => {
   const chunk = chunkOf(PIECE)
   const fetcher = createChunkFetcher()
-  const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0 })
-  play({ kind: 'link_up', peer: A })
-  play({ kind: 'link_up', peer: B })
-  play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] })
-  const piece = { hash: chunk.reference.hash, offset: 0, payload: chunk.bytes }
+  const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0, rng: createRng(1) })
+  for (const peer of [A, B]) play({ kind: 'link_up', peer })
+  play({ kind: 'chunks_held', peer: A, hashes: [chunk.reference.hash] })
+  play({ kind: 'chunks_wanted', version: 1, chunks: [chunk.reference] })
+  const piece = { hash: chunk.reference.hash, offset: 0, sentAt: 0, payload: chunk.bytes }
   expect(play({ kind: 'piece_arrived', peer: B, piece })).toContainEqual({ kind: 'refuse_chunk', peer: B, hash: piece.hash, code: 'malformed' })
   expect(play({ kind: 'piece_arrived', peer: A, piece: { ...piece, hash: 'f'.repeat(64) } })).toContainEqual({ kind: 'refuse_chunk', peer: A, hash: 'f'.repeat(64), code: 'malformed' })
   expect(play({ kind: 'piece_arrived', peer: A, piece })).toEqual([{ kind: 'chunk_complete', hash: piece.hash, bytes: chunk.bytes }])
@@ -251,14 +309,15 @@ test('pieces that were not asked for are refused and never become a chunk', () =
 test('what is no longer wanted is not asked for again, and late pieces of it are nobody’s fault', () => {
   const chunk = chunkOf(12 * PIECE)
   const fetcher: ChunkFetcher = createChunkFetcher()
-  const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0 })
+  const play = (input: FetchInput): FetchEffect[] => stepChunkFetcher(fetcher, input, { now: 0, rng: createRng(1) }).filter(({ kind }) => kind === 'ask_piece' || kind === 'refuse_chunk')
+  const piece = (index: number) => ({ hash: chunk.reference.hash, offset: index * PIECE, sentAt: 0, payload: chunk.bytes.slice(index * PIECE, (index + 1) * PIECE) })
   play({ kind: 'link_up', peer: A })
-  expect(play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] }).filter(effect => effect.kind === 'ask_piece')).toHaveLength(8)
+  play({ kind: 'chunks_held', peer: A, hashes: [chunk.reference.hash] })
+  expect(play({ kind: 'chunks_wanted', version: 1, chunks: [chunk.reference] })).toHaveLength(WINDOW_PIECES.first)
   play({ kind: 'chunks_unwanted', hashes: [chunk.reference.hash] })
-  expect(play({ kind: 'piece_arrived', peer: A, piece: { hash: chunk.reference.hash, offset: 0, payload: chunk.bytes.slice(0, PIECE) } })).toEqual([])
-  // Wanted again while seven pieces are still on their way: only the others are asked for.
-  const asked = play({ kind: 'chunks_wanted', chunks: [chunk.reference], suppliers: [A] }).filter(effect => effect.kind === 'ask_piece')
-  expect(asked.map(effect => effect.offset)).toEqual([0])
-  const next = play({ kind: 'piece_arrived', peer: A, piece: { hash: chunk.reference.hash, offset: PIECE, payload: chunk.bytes.slice(PIECE, 2 * PIECE) } })
-  expect(next).toMatchObject([{ kind: 'ask_piece', offset: 8 * PIECE }])
+  expect(play({ kind: 'piece_arrived', peer: A, piece: piece(0) })).toEqual([])
+  // Wanted again while three pieces are still on their way: only the others are asked for.
+  const asked = play({ kind: 'chunks_wanted', version: 1, chunks: [chunk.reference] })
+  expect(asked).toMatchObject([{ offset: 0 }, { offset: 4 * PIECE }])
+  expect(play({ kind: 'piece_arrived', peer: A, piece: piece(1) })).toMatchObject([{ offset: 5 * PIECE }, { offset: 6 * PIECE }])
 })

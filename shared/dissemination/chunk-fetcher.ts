@@ -1,51 +1,34 @@
 /**
- * How one tab gets chunks: from linked peers that were named as suppliers, several at once, and from the origin when they
- * do not deliver in time. Flow control is receiver credit: a supplier sends only what was asked for. A pure machine: the
- * driver carries out its effects and reports what became of them.
+ * How one tab gets the chunks of a version: from every linked tab that says it has some, several at once, rarest first; and from
+ * the origin those that the signaling server lets it take there, so that each chunk goes out about once, and whatever nobody has.
+ * Flow control is receiver credit: a supplier sends only what was asked for. A pure machine: the driver carries out its effects
+ * and reports what became of them.
  */
-import type { ContentHash, PeerId } from '../protocol/identifiers.ts'
+import type { ContentHash, PeerId, PolicyVersion } from '../protocol/identifiers.ts'
 import type { Piece } from '../protocol/link-frames.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
-import {
-  addPiece,
-  addRemainder,
-  arrivedPrefix,
-  askNextPiece,
-  beginAssembly,
-  forgetAsked,
-  isWhole,
-  markAsked,
-  matchesItsHash,
-  ORIGIN,
-  type ChunkAssembly,
-  type PieceRange,
-  type Source
-} from './chunk-assembly.ts'
-
-export const FETCHER_DEFAULTS = {
-  /** Pieces asked for and not yet arrived, per link: 128 KiB, inside the window that keeps rate-limited uplinks from collapsing. */
-  credit: 8,
-  /** A supplier that delivers nothing for so long has stalled. Also how long a link may take to come up. */
-  stallMs: 1500,
-  /** A chunk that is not there by then comes from the origin, however busy its suppliers are. */
-  chunkDeadlineMs: 10_000,
-  originRequests: 4,
-  originRetryMs: 500,
-  originRetryMaxMs: 8000,
-  /** Bad chunks or pieces until a peer is banned. */
-  strikes: 3,
-  tickMs: 250
-} as const
-export type FetcherOptions = { readonly [Option in keyof typeof FETCHER_DEFAULTS]: number }
+import { addPiece, addRemainder, arrivedPrefix, beginAssembly, isWhole, matchesItsHash, ORIGIN } from './chunk-assembly.ts'
+import { isOffered, release, wakeLinks, type ChunkFetcher, type FetchContext, type WantedChunk } from './fetcher-state.ts'
+import { askPieces, type AskPiece } from './piece-asking.ts'
+import { stalled } from './request-window.ts'
+import { createSupplyLink, forgetOutstanding, noteArrived, takeHeld } from './supply-links.ts'
+import { askGrants, beginGrants, forgetGrant, takeGrant, takeNoGrant, type AskGrant } from './version-grants.ts'
 
 export type FetchInput =
-  /** Asked again with other suppliers, a chunk keeps what has arrived. */
-  | { readonly kind: 'chunks_wanted'; readonly chunks: readonly ChunkReference[]; readonly suppliers: readonly PeerId[] }
+  /** Wanted again, a chunk keeps what has arrived. */
+  | { readonly kind: 'chunks_wanted'; readonly version: PolicyVersion; readonly chunks: readonly ChunkReference[] }
   | { readonly kind: 'chunks_unwanted'; readonly hashes: readonly ContentHash[] }
   | { readonly kind: 'link_up'; readonly peer: PeerId }
   | { readonly kind: 'link_down'; readonly peer: PeerId }
+  /** What a linked tab says it has, in addition to what it said before. */
+  | { readonly kind: 'chunks_held'; readonly peer: PeerId; readonly hashes: readonly ContentHash[] }
+  | { readonly kind: 'chunks_dropped'; readonly peer: PeerId; readonly hashes: readonly ContentHash[] }
   | { readonly kind: 'piece_arrived'; readonly peer: PeerId; readonly piece: Piece }
   | { readonly kind: 'chunk_unavailable'; readonly peer: PeerId; readonly hash: ContentHash }
+  /** Answers `ask_grant`. None: others take them, and will pass them on. */
+  | { readonly kind: 'origin_granted'; readonly version: PolicyVersion; readonly hashes: readonly ContentHash[] }
+  /** The server did not answer `ask_grant`, or does not know us. */
+  | { readonly kind: 'grant_unanswered'; readonly version: PolicyVersion }
   /** All the bytes from the asked offset to the end of the chunk. */
   | { readonly kind: 'origin_answered'; readonly hash: ContentHash; readonly bytes: Uint8Array }
   | { readonly kind: 'origin_failed'; readonly hash: ContentHash }
@@ -54,74 +37,27 @@ export type FetchInput =
   | { readonly kind: 'time_passed' }
 
 export type FetchEffect =
-  | ({ readonly kind: 'ask_piece'; readonly peer: PeerId; readonly hash: ContentHash } & PieceRange)
+  | AskPiece
+  | AskGrant
   /** To be answered by exactly one `origin_answered`, `origin_failed` or `origin_lacks`, within a time limit of the driver's. */
   | { readonly kind: 'ask_origin'; readonly hash: ContentHash; readonly offset: number }
   /** Neither the origin nor a linked supplier that answers has it. It is asked for again until it is not wanted any more. */
   | { readonly kind: 'chunk_missing'; readonly hash: ContentHash }
   /** The bytes match the hash. Emitted once per chunk wanted. */
   | { readonly kind: 'chunk_complete'; readonly hash: ContentHash; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'refuse_chunk'; readonly peer: PeerId; readonly hash: ContentHash; readonly code: 'malformed' | 'hash_mismatch' }
+  | { readonly kind: 'refuse_chunk'; readonly peer: PeerId; readonly hash: ContentHash; readonly code: 'malformed' | 'too_large' | 'hash_mismatch' }
   /** Close the link; the peer is asked nothing any more. */
   | { readonly kind: 'ban_peer'; readonly peer: PeerId }
   /** Input `time_passed` is due then. */
   | { readonly kind: 'wake_at'; readonly at: number }
 
-interface WantedChunk {
-  readonly chunk: ChunkReference
-  assembly: ChunkAssembly | undefined
-  suppliers: readonly PeerId[]
-  source: Source | undefined
-  wantedAt: number
-  originOnly: boolean
-  originOffset: number
-  originFailures: number
-  originNotBefore: number
-}
-
-interface SupplyLink {
-  /** By `hash/offset`. A stalled supplier's stay: they may still arrive, and until then use up its credit. */
-  readonly outstanding: Map<string, PieceRange & { readonly hash: ContentHash }>
-  lastProgress: number
-  stalled: boolean
-}
-
-export interface ChunkFetcher {
-  readonly options: FetcherOptions
-  readonly wanted: Map<ContentHash, WantedChunk>
-  readonly links: Map<PeerId, SupplyLink>
-  readonly strikes: Map<PeerId, number>
-  readonly banned: Set<PeerId>
-  wakeAt: number | undefined
-  /** Payload bytes received, useful or not; `discarded` is the part that was in vain. */
-  readonly received: { fromOrigin: number; fromPeers: number; discarded: number }
-}
-
-export function createChunkFetcher(options: Partial<FetcherOptions> = {}): ChunkFetcher {
-  return {
-    options: { ...FETCHER_DEFAULTS, ...options },
-    wanted: new Map(),
-    links: new Map(),
-    strikes: new Map(),
-    banned: new Set(),
-    wakeAt: undefined,
-    received: { fromOrigin: 0, fromPeers: 0, discarded: 0 }
-  }
-}
-
-/** @param now milliseconds on any clock that never goes back */
-export function stepChunkFetcher(fetcher: ChunkFetcher, input: FetchInput, { now }: { readonly now: number }): FetchEffect[] {
+export function stepChunkFetcher(fetcher: ChunkFetcher, input: FetchInput, context: FetchContext): FetchEffect[] {
   const effects: FetchEffect[] = []
+  const { now } = context
   take(fetcher, input, now, effects)
-  let originRequests = 0
-  for (const { source } of fetcher.wanted.values()) if (source === ORIGIN) originRequests++
-  for (const wanted of fetcher.wanted.values()) {
-    if (wanted.source === undefined) {
-      const source = assignSource(fetcher, wanted, originRequests >= fetcher.options.originRequests, now, effects)
-      if (source === ORIGIN) originRequests++
-    }
-    askPieces(fetcher, wanted, now, effects)
-  }
+  effects.push(...askPieces(fetcher, context))
+  askOrigin(fetcher, now, effects)
+  effects.push(...askGrants(fetcher, now))
   if (fetcher.wanted.size > 0 && fetcher.wakeAt === undefined) {
     fetcher.wakeAt = now + fetcher.options.tickMs
     effects.push({ kind: 'wake_at', at: fetcher.wakeAt })
@@ -130,106 +66,114 @@ export function stepChunkFetcher(fetcher: ChunkFetcher, input: FetchInput, { now
 }
 
 function take(fetcher: ChunkFetcher, input: FetchInput, now: number, effects: FetchEffect[]): void {
+  const { wanted, links } = fetcher
   switch (input.kind) {
     case 'chunks_wanted':
-      for (const chunk of input.chunks) want(fetcher, chunk, input.suppliers, now)
+      if (wanted.size === 0) fetcher.progressAt = now
+      for (const chunk of input.chunks) want(fetcher, chunk, input.version, now)
+      wakeLinks(fetcher)
       return
     case 'chunks_unwanted':
-      for (const hash of input.hashes) fetcher.wanted.delete(hash)
+      for (const hash of input.hashes) forget(fetcher, hash)
       return
     case 'link_up':
       if (fetcher.banned.has(input.peer)) effects.push({ kind: 'ban_peer', peer: input.peer })
-      else fetcher.links.set(input.peer, { outstanding: new Map(), lastProgress: now, stalled: false })
+      else links.set(input.peer, createSupplyLink(input.peer, now))
       return
     case 'link_down':
       dropLink(fetcher, input.peer)
+      return
+    case 'chunks_held': {
+      const link = links.get(input.peer)
+      if (link === undefined) return
+      link.idle = false
+      if (!takeHeld(link, input.hashes)) strike(fetcher, input.peer, input.hashes[0]!, 'too_large', effects)
+      return
+    }
+    case 'chunks_dropped':
+      for (const hash of input.hashes) withdraw(fetcher, input.peer, hash)
       return
     case 'piece_arrived':
       takePiece(fetcher, input.peer, input.piece, now, effects)
       return
     case 'chunk_unavailable':
-      takeUnavailable(fetcher, input.peer, input.hash)
+      withdraw(fetcher, input.peer, input.hash)
+      return
+    case 'origin_granted':
+      takeGrant(fetcher, input.version, input.hashes)
+      return
+    case 'grant_unanswered':
+      takeNoGrant(fetcher, input.version)
       return
     case 'origin_answered':
       takeOriginAnswer(fetcher, input.hash, input.bytes, now, effects)
       return
     case 'origin_failed':
-      retryOriginLater(fetcher, fetcher.wanted.get(input.hash), now)
+      retryOriginLater(fetcher, input.hash, now)
       return
     case 'origin_lacks':
-      retryOriginLater(fetcher, fetcher.wanted.get(input.hash), now)
-      if (isMissing(fetcher, input.hash)) effects.push({ kind: 'chunk_missing', hash: input.hash })
+      retryOriginLater(fetcher, input.hash, now)
+      if (wanted.has(input.hash) && !isOffered(fetcher, input.hash)) effects.push({ kind: 'chunk_missing', hash: input.hash })
       return
     case 'time_passed':
       fetcher.wakeAt = undefined
       moveStalled(fetcher, now)
+      wakeLinks(fetcher)
   }
 }
 
-function want(fetcher: ChunkFetcher, chunk: ChunkReference, suppliers: readonly PeerId[], now: number): void {
-  const known = fetcher.wanted.get(chunk.hash)
-  if (known !== undefined) {
-    known.suppliers = suppliers
-    return
-  }
-  fetcher.wanted.set(chunk.hash, {
-    chunk,
-    assembly: undefined,
-    suppliers,
-    source: undefined,
-    wantedAt: now,
-    originOnly: false,
-    originOffset: 0,
-    originFailures: 0,
-    originNotBefore: now
-  })
+function want({ wanted, versions }: ChunkFetcher, chunk: ChunkReference, version: PolicyVersion, now: number): void {
+  if (!versions.has(version)) versions.set(version, beginGrants())
+  const known = wanted.get(chunk.hash)
+  if (known === undefined) wanted.set(chunk.hash, { chunk, version, assembly: undefined, source: undefined, unmixed: false, originOffset: 0, originFailures: 0, originNotBefore: now })
+  else known.version = version
+}
+
+function forget(fetcher: ChunkFetcher, hash: ContentHash): void {
+  fetcher.wanted.delete(hash)
+  fetcher.forOrigin.delete(hash)
+  fetcher.fromOrigin.delete(hash)
+  for (const link of fetcher.links.values()) if (link.current === hash) link.current = undefined
+  forgetGrant(fetcher, hash)
 }
 
 function dropLink(fetcher: ChunkFetcher, peer: PeerId): void {
   fetcher.links.delete(peer)
-  for (const wanted of fetcher.wanted.values()) if (wanted.source === peer) release(wanted)
+  for (const wanted of fetcher.wanted.values()) if (wanted.source === peer) release(fetcher, wanted)
 }
 
-function release(wanted: WantedChunk): void {
-  wanted.source = undefined
-  if (wanted.assembly !== undefined) forgetAsked(wanted.assembly)
-}
-
-/** The peer will send nothing of what was asked of this chunk. */
-function takeUnavailable(fetcher: ChunkFetcher, peer: PeerId, hash: ContentHash): void {
+/** The peer will send nothing of this chunk, not even what was asked. */
+function withdraw(fetcher: ChunkFetcher, peer: PeerId, hash: ContentHash): void {
   const link = fetcher.links.get(peer)
   if (link !== undefined) {
-    for (const [key, asked] of link.outstanding) if (asked.hash === hash) link.outstanding.delete(key)
-    if (link.outstanding.size === 0) link.stalled = false
+    link.held.delete(hash)
+    forgetOutstanding(link, hash)
   }
-  withdraw(fetcher, peer, hash)
-}
-
-function withdraw(fetcher: ChunkFetcher, peer: PeerId, hash: ContentHash): void {
   const wanted = fetcher.wanted.get(hash)
-  if (wanted === undefined) return
-  wanted.suppliers = wanted.suppliers.filter(supplier => supplier !== peer)
-  if (wanted.source === peer) release(wanted)
+  if (wanted?.source === peer) release(fetcher, wanted)
 }
 
-function takePiece(fetcher: ChunkFetcher, peer: PeerId, { hash, offset, payload }: Piece, now: number, effects: FetchEffect[]): void {
+function takePiece(fetcher: ChunkFetcher, peer: PeerId, piece: Piece, now: number, effects: FetchEffect[]): void {
   const link = fetcher.links.get(peer)
   if (link === undefined) return
+  const { hash, offset, payload } = piece
   fetcher.received.fromPeers += payload.byteLength
-  const key = `${hash}/${offset}`
-  const asked = link.outstanding.get(key)
-  link.outstanding.delete(key)
+  const asked = noteArrived(link, piece, now)
   if (asked === undefined || asked.length !== payload.byteLength) {
     fetcher.received.discarded += payload.byteLength
     strike(fetcher, peer, hash, 'malformed', effects)
     return
   }
-  link.lastProgress = now
-  link.stalled = false
+  link.idle = false
   const wanted = fetcher.wanted.get(hash)
-  // A late piece of a chunk that the origin is sending is in vain: the origin's answer contains it.
-  if (wanted?.assembly !== undefined && wanted.source !== ORIGIN && addPiece(wanted.assembly, offset, payload, peer)) finishIfWhole(fetcher, hash, now, effects)
-  else fetcher.received.discarded += payload.byteLength
+  // A late piece of a chunk that the origin is sending is in vain: the origin's answer contains it. One of a chunk that must not be mixed is, too.
+  const isOfUse = wanted?.assembly !== undefined && wanted.source !== ORIGIN && !(wanted.unmixed && wanted.source !== peer)
+  if (!isOfUse || !addPiece(wanted.assembly!, offset, payload, peer)) {
+    fetcher.received.discarded += payload.byteLength
+    return
+  }
+  fetcher.progressAt = now
+  finishIfWhole(fetcher, hash, now, effects)
 }
 
 function takeOriginAnswer(fetcher: ChunkFetcher, hash: ContentHash, bytes: Uint8Array, now: number, effects: FetchEffect[]): void {
@@ -237,32 +181,33 @@ function takeOriginAnswer(fetcher: ChunkFetcher, hash: ContentHash, bytes: Uint8
   const wanted = fetcher.wanted.get(hash)
   if (wanted === undefined || wanted.source !== ORIGIN || bytes.byteLength !== wanted.chunk.size - wanted.originOffset) {
     fetcher.received.discarded += bytes.byteLength
-    retryOriginLater(fetcher, wanted, now)
+    retryOriginLater(fetcher, hash, now)
     return
   }
-  wanted.assembly ??= beginAssembly(wanted.chunk)
+  fetcher.progressAt = now
+  wanted.assembly ??= beginAssembly(wanted.chunk, fetcher.options.pieceBytes)
   addRemainder(wanted.assembly, wanted.originOffset, bytes)
   finishIfWhole(fetcher, hash, now, effects)
 }
 
-function retryOriginLater({ options }: ChunkFetcher, wanted: WantedChunk | undefined, now: number): void {
+/** Meanwhile others may have it. */
+function retryOriginLater(fetcher: ChunkFetcher, hash: ContentHash, now: number): void {
+  const wanted = fetcher.wanted.get(hash)
   if (wanted?.source !== ORIGIN) return
-  wanted.originNotBefore = now + Math.min(options.originRetryMs * 2 ** wanted.originFailures, options.originRetryMaxMs)
+  const { originRetryMs, originRetryMaxMs } = fetcher.options
+  wanted.originNotBefore = now + Math.min(originRetryMs * 2 ** wanted.originFailures, originRetryMaxMs)
   wanted.originFailures++
-  wanted.originOnly = false
-  wanted.wantedAt = now
-  release(wanted)
-}
-
-function isMissing({ wanted, links }: ChunkFetcher, hash: ContentHash): boolean {
-  return wanted.get(hash)?.suppliers.every(peer => links.get(peer)?.stalled !== false) === true
+  release(fetcher, wanted)
+  // At the end: one chunk that the origin cannot give must not hold up the others.
+  fetcher.forOrigin.delete(hash)
+  fetcher.forOrigin.add(hash)
 }
 
 function finishIfWhole(fetcher: ChunkFetcher, hash: ContentHash, now: number, effects: FetchEffect[]): void {
   const wanted = fetcher.wanted.get(hash)
   if (wanted?.assembly === undefined || !isWhole(wanted.assembly)) return
   if (matchesItsHash(wanted.assembly)) {
-    fetcher.wanted.delete(hash)
+    forget(fetcher, hash)
     effects.push({ kind: 'chunk_complete', hash, bytes: wanted.assembly.bytes })
     return
   }
@@ -270,16 +215,16 @@ function finishIfWhole(fetcher: ChunkFetcher, hash: ContentHash, now: number, ef
   const [only, ...others] = wanted.assembly.contributors
   wanted.assembly = undefined
   if (only === ORIGIN && others.length === 0) {
-    retryOriginLater(fetcher, wanted, now)
+    retryOriginLater(fetcher, hash, now)
     return
   }
-  wanted.source = undefined
-  wanted.originOnly = true
+  wanted.unmixed = others.length > 0
+  release(fetcher, wanted)
   // Of several contributors nobody knows whose bytes were wrong, so nobody is blamed.
   if (only !== undefined && others.length === 0) strike(fetcher, only, hash, 'hash_mismatch', effects)
 }
 
-function strike(fetcher: ChunkFetcher, peer: PeerId, hash: ContentHash, code: 'malformed' | 'hash_mismatch', effects: FetchEffect[]): void {
+function strike(fetcher: ChunkFetcher, peer: PeerId, hash: ContentHash, code: 'malformed' | 'too_large' | 'hash_mismatch', effects: FetchEffect[]): void {
   effects.push({ kind: 'refuse_chunk', peer, hash, code })
   withdraw(fetcher, peer, hash)
   const strikes = (fetcher.strikes.get(peer) ?? 0) + 1
@@ -290,52 +235,35 @@ function strike(fetcher: ChunkFetcher, peer: PeerId, hash: ContentHash, code: 'm
   effects.push({ kind: 'ban_peer', peer })
 }
 
-function moveStalled({ options, links, wanted: chunks }: ChunkFetcher, now: number): void {
-  for (const link of links.values()) if (link.outstanding.size > 0 && now - link.lastProgress >= options.stallMs) link.stalled = true
-  for (const wanted of chunks.values()) {
-    if (wanted.source === ORIGIN) continue
-    const stalled = wanted.source !== undefined && links.get(wanted.source)?.stalled === true
-    if (!stalled && now - wanted.wantedAt < options.chunkDeadlineMs) continue
-    wanted.originOnly = true
-    release(wanted)
+function moveStalled(fetcher: ChunkFetcher, now: number): void {
+  for (const link of fetcher.links.values()) {
+    if (link.stalled || link.outstanding.size === 0 || now - link.lastProgress < fetcher.options.stallMs) continue
+    link.stalled = true
+    stalled(link.window)
+    for (const wanted of fetcher.wanted.values()) if (wanted.source === link.peer) release(fetcher, wanted)
   }
 }
 
-function assignSource(fetcher: ChunkFetcher, wanted: WantedChunk, originBusy: boolean, now: number, effects: FetchEffect[]): Source | undefined {
-  const { links, banned, options } = fetcher
-  if (!wanted.originOnly) {
-    const candidates = wanted.suppliers.filter(peer => links.get(peer)?.stalled === false)
-    const free = candidates.filter(peer => links.get(peer)!.outstanding.size < options.credit)
-    if (free.length > 0) {
-      const leastBusy = free.reduce((best, peer) => (links.get(peer)!.outstanding.size < links.get(best)!.outstanding.size ? peer : best))
-      return assignPeer(wanted, leastBusy, links)
-    }
-    if (candidates.length > 0) return undefined
-    const linkMayComeUp = wanted.suppliers.some(peer => !links.has(peer) && !banned.has(peer))
-    if (linkMayComeUp && now - wanted.wantedAt < options.stallMs) return undefined
+function askOrigin(fetcher: ChunkFetcher, now: number, effects: FetchEffect[]): void {
+  const { forOrigin, fromOrigin, links, options } = fetcher
+  const requests = links.size === 0 ? options.originRequestsAlone : options.originRequests
+  for (const hash of forOrigin) {
+    if (fromOrigin.size >= requests) return
+    const wanted = fetcher.wanted.get(hash)!
+    if (wanted.source !== undefined || now < wanted.originNotBefore || yieldsToPeers(fetcher, wanted)) continue
+    forOrigin.delete(hash)
+    fromOrigin.add(hash)
+    wanted.source = ORIGIN
+    wanted.originOffset = wanted.assembly === undefined ? 0 : arrivedPrefix(wanted.assembly)
+    effects.push({ kind: 'ask_origin', hash, offset: wanted.originOffset })
   }
-  if (originBusy || now < wanted.originNotBefore) return undefined
-  wanted.source = ORIGIN
-  wanted.originOffset = wanted.assembly === undefined ? 0 : arrivedPrefix(wanted.assembly)
-  effects.push({ kind: 'ask_origin', hash: wanted.chunk.hash, offset: wanted.originOffset })
-  return ORIGIN
 }
 
-function assignPeer(wanted: WantedChunk, peer: PeerId, links: ChunkFetcher['links']): Source {
-  wanted.source = peer
-  wanted.assembly ??= beginAssembly(wanted.chunk)
-  for (const { hash, offset } of links.get(peer)!.outstanding.values()) if (hash === wanted.chunk.hash) markAsked(wanted.assembly, offset)
-  return peer
-}
-
-function askPieces({ links, options }: ChunkFetcher, { source, chunk, assembly }: WantedChunk, now: number, effects: FetchEffect[]): void {
-  if (source === undefined || source === ORIGIN || assembly === undefined) return
-  const { outstanding } = links.get(source)!
-  while (outstanding.size < options.credit) {
-    const range = askNextPiece(assembly)
-    if (range === undefined) return
-    if (outstanding.size === 0) links.get(source)!.lastProgress = now
-    outstanding.set(`${chunk.hash}/${range.offset}`, { hash: chunk.hash, ...range })
-    effects.push({ kind: 'ask_piece', peer: source, hash: chunk.hash, ...range })
-  }
+/** What was granted because nobody was linked, somebody has who is linked now. */
+function yieldsToPeers(fetcher: ChunkFetcher, { chunk: { hash }, version }: WantedChunk): boolean {
+  const grants = fetcher.versions.get(version)
+  if (grants?.need !== 'alone' || !isOffered(fetcher, hash)) return false
+  fetcher.forOrigin.delete(hash)
+  grants.granted.delete(hash)
+  return true
 }

@@ -1,92 +1,65 @@
 /**
- * How one tab answers others who want pieces of chunks. Wants for a chunk that is still on its way are parked, so that a
- * version streams through a line of tabs. A pure machine: it knows which chunks are there, the driver has their bytes.
+ * How one tab supplies others: it tells every linked tab what it has as soon as it has it, and sends the pieces that it is asked
+ * for. A pure machine: it knows which chunks are there, the driver has their bytes.
  */
 import type { ContentHash, PeerId } from '../protocol/identifiers.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { PieceRange } from './chunk-assembly.ts'
 
-/** Twice the credit of an asker that keeps to the rules: whoever parks more is not one. */
-const PARKED_PER_PEER = 16
-
 export type SupplyInput =
   /** Verified, and readable by the driver until it is dropped. */
   | { readonly kind: 'chunk_held'; readonly hash: ContentHash; readonly size: number }
-  | { readonly kind: 'chunk_expected'; readonly hash: ContentHash }
-  /** Neither held nor expected any more. */
-  | { readonly kind: 'chunk_dropped'; readonly hash: ContentHash }
+  | { readonly kind: 'chunks_dropped'; readonly hashes: readonly ContentHash[] }
   | ({ readonly kind: 'piece_wanted'; readonly peer: PeerId; readonly hash: ContentHash } & PieceRange)
+  | { readonly kind: 'link_up'; readonly peer: PeerId }
   | { readonly kind: 'link_down'; readonly peer: PeerId }
 
 export type SupplyEffect =
+  | { readonly kind: 'tell_held'; readonly peer: PeerId; readonly hashes: readonly ContentHash[] }
+  | { readonly kind: 'tell_dropped'; readonly peer: PeerId; readonly hashes: readonly ContentHash[] }
   | ({ readonly kind: 'send_piece'; readonly peer: PeerId; readonly hash: ContentHash } & PieceRange)
   | { readonly kind: 'send_unavailable'; readonly peer: PeerId; readonly hash: ContentHash }
-  /** The want reaches beyond the chunk, or is one too many: tell the peer `chunk_refused`. */
-  | { readonly kind: 'refuse_want'; readonly peer: PeerId; readonly hash: ContentHash; readonly code: 'malformed' | 'too_large' }
-
-interface ParkedWant extends PieceRange {
-  readonly peer: PeerId
-  readonly hash: ContentHash
-}
+  /** The want reaches beyond the chunk: tell the peer `chunk_refused`. */
+  | { readonly kind: 'refuse_want'; readonly peer: PeerId; readonly hash: ContentHash; readonly code: 'malformed' }
 
 export interface ChunkSupplier {
   /** Sizes of the chunks held, in bytes. */
   readonly held: Map<ContentHash, number>
-  readonly expected: Set<ContentHash>
-  readonly parked: Map<ContentHash, ParkedWant[]>
-  readonly parkedByPeer: Map<PeerId, number>
+  readonly links: Set<PeerId>
 }
 
 export function createChunkSupplier(): ChunkSupplier {
-  return { held: new Map(), expected: new Set(), parked: new Map(), parkedByPeer: new Map() }
+  return { held: new Map(), links: new Set() }
 }
 
-export function stepChunkSupplier(supplier: ChunkSupplier, input: SupplyInput): SupplyEffect[] {
-  const { held, expected } = supplier
+export function stepChunkSupplier({ held, links }: ChunkSupplier, input: SupplyInput): SupplyEffect[] {
   switch (input.kind) {
     case 'chunk_held':
-      expected.delete(input.hash)
+      if (held.has(input.hash)) return []
       held.set(input.hash, input.size)
-      return unpark(supplier, input.hash).map(want => answer(want, input.size))
-    case 'chunk_expected':
-      if (!held.has(input.hash)) expected.add(input.hash)
-      return []
-    case 'chunk_dropped': {
-      held.delete(input.hash)
-      expected.delete(input.hash)
-      const peers = new Set(unpark(supplier, input.hash).map(want => want.peer))
-      return [...peers].map(peer => ({ kind: 'send_unavailable', peer, hash: input.hash }))
+      return [...links].map(peer => ({ kind: 'tell_held', peer, hashes: [input.hash] }))
+    case 'chunks_dropped': {
+      const hashes = input.hashes.filter(hash => held.delete(hash))
+      return [...links].flatMap(peer => inMessages(hashes).map((part): SupplyEffect => ({ kind: 'tell_dropped', peer, hashes: part })))
     }
     case 'piece_wanted': {
-      const { kind: _, ...want } = input
-      const size = held.get(want.hash)
-      if (size !== undefined) return [answer(want, size)]
-      if (!expected.has(want.hash)) return [{ kind: 'send_unavailable', peer: want.peer, hash: want.hash }]
-      return park(supplier, want)
+      const { peer, hash, offset, length } = input
+      const size = held.get(hash)
+      if (size === undefined) return [{ kind: 'send_unavailable', peer, hash }]
+      if (length > LIMITS.pieceBytes || offset + length > size) return [{ kind: 'refuse_want', peer, hash, code: 'malformed' }]
+      return [{ kind: 'send_piece', peer, hash, offset, length }]
     }
+    case 'link_up':
+      links.add(input.peer)
+      return inMessages([...held.keys()]).map(hashes => ({ kind: 'tell_held', peer: input.peer, hashes }))
     case 'link_down':
-      supplier.parkedByPeer.delete(input.peer)
-      for (const [hash, wants] of supplier.parked) supplier.parked.set(hash, wants.filter(want => want.peer !== input.peer))
+      links.delete(input.peer)
       return []
   }
 }
 
-function answer(want: ParkedWant, size: number): SupplyEffect {
-  if (want.length > LIMITS.pieceBytes || want.offset + want.length > size) return { kind: 'refuse_want', peer: want.peer, hash: want.hash, code: 'malformed' }
-  return { kind: 'send_piece', ...want }
-}
-
-function park(supplier: ChunkSupplier, want: ParkedWant): SupplyEffect[] {
-  const parkedOfPeer = supplier.parkedByPeer.get(want.peer) ?? 0
-  if (parkedOfPeer >= PARKED_PER_PEER) return [{ kind: 'refuse_want', peer: want.peer, hash: want.hash, code: 'too_large' }]
-  supplier.parkedByPeer.set(want.peer, parkedOfPeer + 1)
-  supplier.parked.set(want.hash, [...(supplier.parked.get(want.hash) ?? []), want])
-  return []
-}
-
-function unpark(supplier: ChunkSupplier, hash: ContentHash): readonly ParkedWant[] {
-  const wants = supplier.parked.get(hash) ?? []
-  supplier.parked.delete(hash)
-  for (const { peer } of wants) supplier.parkedByPeer.set(peer, supplier.parkedByPeer.get(peer)! - 1)
-  return wants
+function inMessages(hashes: readonly ContentHash[]): ContentHash[][] {
+  const messages: ContentHash[][] = []
+  for (let from = 0; from < hashes.length; from += LIMITS.hashesPerMessage) messages.push(hashes.slice(from, from + LIMITS.hashesPerMessage))
+  return messages
 }

@@ -1,6 +1,7 @@
 /** Who links with whom, and what passes between two who do not have their link yet. */
 import type { PeerId } from '../protocol/identifiers.ts'
 import { LIMITS } from '../protocol/limits.ts'
+import type { Rng } from '../random/rng.ts'
 import { refuse } from '../protocol/refusal.ts'
 import type { SignalSent } from '../protocol/volunteer-messages.ts'
 import type { DirectoryEffect, SwarmPeer, SwarmRun } from './swarm-state.ts'
@@ -10,12 +11,18 @@ const INTRODUCTIONS = 4
 /** It may be asked for more by others who come later; the rest is for the neighbours in a pipeline. */
 const LINKS_BY_CHANCE = LIMITS.linksPerPeer - 4
 
-/** Links the peer with those who have the fewest links, until it has its share. It initiates. */
-export function introduce(run: SwarmRun, peer: SwarmPeer): DirectoryEffect[] {
-  const candidates = [...run.peers.values()]
-    .filter(other => other !== peer && other.links.size < LINKS_BY_CHANCE && !peer.links.has(other.id) && !peer.lost.has(other.id))
-    .toSorted((left, right) => left.links.size - right.links.size)
-  return candidates.slice(0, Math.max(0, INTRODUCTIONS - peer.links.size)).flatMap(other => introduceTo(other, peer))
+/**
+ * Links the peer with others, drawn by chance, until it has its share. It initiates. By chance, for then few links lead from anybody
+ * to anybody; were those with the fewest links preferred, who came late would only know who came late, and a version would crawl from one to the next.
+ */
+export function introduce(run: SwarmRun, peer: SwarmPeer, rng: Rng): DirectoryEffect[] {
+  const candidates = [...run.peers.values()].filter(other => other !== peer && other.links.size < LINKS_BY_CHANCE && !peer.links.has(other.id) && !peer.lost.has(other.id))
+  const effects: DirectoryEffect[] = []
+  for (let missing = INTRODUCTIONS - peer.links.size; missing > 0 && candidates.length > 0; missing--) {
+    const [other] = candidates.splice(rng.below(candidates.length), 1)
+    effects.push(...introduceTo(other!, peer))
+  }
+  return effects
 }
 
 /** Nothing happens between peers who are linked, or of whom one has as many links as it may. The second initiates. */
@@ -32,14 +39,14 @@ export function introduceTo(first: SwarmPeer, second: SwarmPeer): DirectoryEffec
 }
 
 /** Both ends may say so; each is given somebody else as long as there is somebody. */
-export function loseLink(run: SwarmRun, peer: SwarmPeer, lost: PeerId): DirectoryEffect[] {
+export function loseLink(run: SwarmRun, peer: SwarmPeer, lost: PeerId, rng: Rng): DirectoryEffect[] {
   const other = run.peers.get(lost)
   if (other === undefined || !peer.links.has(lost)) return []
   peer.links.delete(lost)
   other.links.delete(peer.id)
   peer.lost.add(lost)
   other.lost.add(peer.id)
-  return [...introduce(run, peer), ...introduce(run, other)]
+  return [...introduce(run, peer, rng), ...introduce(run, other, rng)]
 }
 
 export function passSignal(run: SwarmRun, from: SwarmPeer, { to, data }: SignalSent): DirectoryEffect[] {

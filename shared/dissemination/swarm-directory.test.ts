@@ -5,6 +5,7 @@ import { describedRun, emptyFeed, peerName, publishedVersion, RUN, secretOf, WAI
 import { signingKeyFrom } from '../crypto/signature.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
 import { LIMITS } from '../protocol/limits.ts'
+import type { GrantNeed } from '../protocol/volunteer-messages.ts'
 import { chunksOf, manifestHash } from './manifest.ts'
 import { stepSwarmDirectory, type DirectoryInput } from './swarm-directory.ts'
 import { createSwarmDirectory, type DirectoryEffect } from './swarm-state.ts'
@@ -67,7 +68,7 @@ describe('joining', () => {
     testbed.open()
     expect(answers(testbed.join(1))).toMatchObject([{ code: 'no_trainer' }])
     expect(told(testbed.publish(base), 'run_described')).toEqual([[peerName(1), describedRun()]])
-    expect(answers(testbed.join(1))).toMatchObject([{ kind: 'welcome', base: { manifest: base.manifest, suppliers: [] }, newest: { manifest: base.manifest } }])
+    expect(answers(testbed.join(1))).toMatchObject([{ kind: 'welcome', base: { manifest: base.manifest }, newest: { manifest: base.manifest } }])
   })
 
   test('is refused while a restarted server knows only the base of a run that has come further', () => {
@@ -146,7 +147,7 @@ describe('joining', () => {
 })
 
 describe('publishing', () => {
-  test('names what is missing, announces when all is there, and relays from holders', () => {
+  test('names what is missing, announces when all is there, and shares out what is to be taken from the origin', () => {
     const testbed = createTestbed()
     testbed.open()
     const lacking = testbed.publish(base, 'trainer', true)
@@ -155,11 +156,22 @@ describe('publishing', () => {
     expect(answers(testbed.publish(base))).toEqual([{ kind: 'announced' }])
     testbed.join(1)
     testbed.hold(1, base)
-    expect(answers(testbed.join(2))).toMatchObject([{ kind: 'welcome', base: { suppliers: [peerName(1)] } }])
+    expect(answers(testbed.join(2))).toMatchObject([{ kind: 'welcome', base: { manifest: base.manifest } }])
+    const wanted = (index: number, { manifest }: PublishedVersion, need: GrantNeed = 'share') => answers(testbed.step({ kind: 'origin_wanted', connection: peerName(index), message: { version: manifest.version, manifestHash: manifestHash(manifest), need } }))
+    // Of somebody who has it all, others get it.
+    expect(wanted(2, base)).toEqual([{ kind: 'origin_granted', chunks: [] }])
+    expect(wanted(2, base, 'alone')).toEqual([{ kind: 'origin_granted', chunks: [...base.chunks.keys()].map((_, place) => place) }])
     expect(told(testbed.publish(first), 'policy_announced')).toEqual([
-      [peerName(1), { manifest: first.manifest, suppliers: [] }],
-      [peerName(2), { manifest: first.manifest, suppliers: [peerName(1)] }]
+      [peerName(1), { manifest: first.manifest }],
+      [peerName(2), { manifest: first.manifest }]
     ])
+    // One chunk: whoever asks first takes it, and who leaves gives it back.
+    expect([wanted(1, first), wanted(2, first)]).toEqual([[{ kind: 'origin_granted', chunks: [0] }], [{ kind: 'origin_granted', chunks: [] }]])
+    testbed.step({ kind: 'leave', connection: peerName(1) })
+    expect(wanted(2, first)).toEqual([{ kind: 'origin_granted', chunks: [0] }])
+    expect(wanted(2, publishedVersion(7))).toMatchObject([{ kind: 'refused', code: 'stale_version' }])
+    expect(wanted(1, first)).toMatchObject([{ kind: 'refused', code: 'not_joined' }])
+    testbed.join(1)
     expect(told(testbed.publish(first), 'policy_announced')).toEqual([])
   })
 
@@ -223,9 +235,9 @@ describe('publishing', () => {
     expect(answers(testbed.join(2))).toMatchObject([{ newest: { manifest: { version: newest } } }])
     testbed.step({ kind: 'disconnected', connection: peerName(2) })
     const announced = [base, policy, policy].flatMap(version => told(testbed.publish(version, 'trainer again'), 'policy_announced'))
-    expect(announced).toEqual([[peerName(1), { manifest: policy.manifest, suppliers: [] }]])
+    expect(announced).toEqual([[peerName(1), { manifest: policy.manifest }]])
     const next = publishedVersion(newest + 1, { content: 88 })
-    expect(told(testbed.publish(next, 'trainer again'), 'policy_announced')).toEqual([[peerName(1), { manifest: next.manifest, suppliers: [] }]])
+    expect(told(testbed.publish(next, 'trainer again'), 'policy_announced')).toEqual([[peerName(1), { manifest: next.manifest }]])
     expect(answers(testbed.join(2))).toMatchObject([{ newest: { manifest: next.manifest } }])
   })
 })

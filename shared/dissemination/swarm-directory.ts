@@ -13,9 +13,10 @@ import type { v } from '../protocol/schema.ts'
 import type { STAGE_TELLS } from '../protocol/stage-messages.ts'
 import type { PersonsRequest, StageTold } from '../serving/serving-state.ts'
 import type { LeaseGrant, RunOpened } from '../protocol/trainer-messages.ts'
-import type { JoinRequest, LinkLost, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
+import type { JoinRequest, LinkLost, OriginWanted, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
 import { forgetAbandonedRuns, forgottenAt } from './abandoned-runs.ts'
 import { loseLink, passSignal } from './introductions.ts'
+import { answerOriginWanted } from './origin-serving.ts'
 import { COVERAGE_INTERVAL_MS, coverageTells, passFragment, showCoverage, stepLayers } from './swarm-layers.ts'
 import { join, leave } from './swarm-membership.ts'
 import { openRun, publishPolicy } from './swarm-publication.ts'
@@ -33,6 +34,7 @@ type ConnectionInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'peer_status'; readonly message: PeerStatus }
   | { readonly kind: 'link_lost'; readonly message: LinkLost }
   | { readonly kind: 'rollouts_submitted'; readonly message: RolloutSubmission }
+  | { readonly kind: 'origin_wanted'; readonly message: OriginWanted }
   // Trainers.
   | { readonly kind: 'run_opened'; readonly message: RunOpened }
   /** `missing`: what the origin lacks of the manifest's chunks. */
@@ -114,7 +116,11 @@ function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): D
     case 'signal':
       return asPeer(directory, connection, undefined, (peer, run) => passSignal(run, peer, input.message))
     case 'link_lost':
-      return asPeer(directory, connection, undefined, (peer, run) => [...loseLink(run, peer, input.message.peer), ...stepLayers(run, { kind: 'link_lost', a: peer.id, b: input.message.peer }, now)])
+      return asPeer(directory, connection, undefined, (peer, run) => [...loseLink(run, peer, input.message.peer, directory.rng), ...stepLayers(run, { kind: 'link_lost', a: peer.id, b: input.message.peer }, now)])
+    case 'origin_wanted': {
+      const { peer } = connection
+      return [peer === undefined ? answerRefused('not_joined') : { kind: 'answer', answer: answerOriginWanted(directory.runs.get(peer.run)!, peer, input.message, now) }]
+    }
     case 'rollouts_submitted':
       return submit(directory, connection, input.message)
     case 'run_opened':

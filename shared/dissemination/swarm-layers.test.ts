@@ -108,16 +108,19 @@ describe('layers of a run', () => {
     expect(pair(joined) + pair(placed)).toBe(1)
   })
 
-  test('a new version is not to be had from somebody with other layers', () => {
+  test('who holds some layers takes their chunks from the origin, and of nobody with other layers', () => {
     const bed = createTestbed()
     bed.join(1, HALF)
     bed.join(2, HALF)
-    bed.join(3, HALF)
-    const suppliers = new Map(told(bed.publish(publishedVersion(1)), 'policy_announced').map(([to, payload]) => [to, (payload as { suppliers: string[] }).suppliers]))
-    const slices = [1, 2, 3].map(index => bed.directory.runs.get(RUN)!.layers!.serving.hosts.get(peerName(index))!.assigned)
-    expect(slices).toEqual([{ start: 0, end: 2 }, { start: 2, end: 4 }, slices[2]])
-    const alike = slices[2]!.start === 0 ? 1 : 2
-    expect([suppliers.get(peerName(1)), suppliers.get(peerName(2)), suppliers.get(peerName(3))]).toEqual([[], [], [peerName(alike)]])
+    const published = publishedVersion(1)
+    bed.publish(published)
+    const wanted = (index: number) => bed.step({ kind: 'origin_wanted', connection: peerName(index), message: { version: 1, manifestHash: manifestHash(published.manifest), need: 'share' } }).filter(({ kind }) => kind === 'answer')
+    const slices = [1, 2].map(index => bed.directory.runs.get(RUN)!.layers!.serving.hosts.get(peerName(index))!.assigned)
+    expect(slices).toEqual([{ start: 0, end: 2 }, { start: 2, end: 4 }])
+    // The version adapts layer 0: its only chunk is of no use to the second half.
+    expect(wanted(2)).toEqual([{ kind: 'answer', answer: { kind: 'origin_granted', chunks: [] } }])
+    bed.step({ kind: 'version_held', connection: peerName(2), message: { run: RUN, version: 1, manifestHash: manifestHash(published.manifest) } })
+    expect(wanted(1)).toEqual([{ kind: 'answer', answer: { kind: 'origin_granted', chunks: [0] } }])
   })
 
   test('fragments are passed on between neighbours that cannot be linked, and nowhere else', () => {

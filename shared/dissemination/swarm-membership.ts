@@ -1,14 +1,13 @@
 /** Joining and leaving. */
 import { sha256Hex } from '../crypto/sha256.ts'
 import { encodeUtf8 } from '../model/utf8.ts'
-import type { PeerId } from '../protocol/identifiers.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import { refuse, type Refusal } from '../protocol/refusal.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
-import type { JoinRequest, PolicyAnnouncement } from '../protocol/volunteer-messages.ts'
+import type { JoinRequest } from '../protocol/volunteer-messages.ts'
 import { introduce } from './introductions.ts'
-import { relayPlan } from './relay-plan.ts'
-import { layersOf, stepLayers } from './swarm-layers.ts'
+import { returnGrants } from './origin-grants.ts'
+import { stepLayers } from './swarm-layers.ts'
 import { isJoinable, newestPolicy, newestRun, type AnnouncedPolicy, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
 export function join(directory: SwarmDirectory, connection: DirectoryConnection, request: JoinRequest, now: number): DirectoryEffect[] {
@@ -34,14 +33,12 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
   }
   run.peers.set(peer.id, peer)
   connection.peer = peer
-  const introductions = introduce(run, peer)
+  const introductions = introduce(run, peer, directory.rng)
   const { memory, held = null } = request
-  // Before anything is announced: what it shall hold decides who can supply it.
   const layers = memory === undefined ? [] : stepLayers(run, { kind: 'peer_joined', peer: peer.id, memory, held }, now)
-  const announce = (policy: AnnouncedPolicy): PolicyAnnouncement => ({ manifest: policy.manifest, suppliers: planRelay(run, policy).get(peer.id) ?? [] })
   effects.push({
     kind: 'answer',
-    answer: { kind: 'welcome', description: run.description, base: announce(base), newest: announce(newest), iceServers: directory.options.iceServers }
+    answer: { kind: 'welcome', description: run.description, base: { manifest: base.manifest }, newest: { manifest: newest.manifest }, iceServers: directory.options.iceServers }
   })
   if (run.trainer !== undefined) effects.push({ kind: 'tell', to: run.trainer, event: 'peer_joined', payload: { run: peer.run, peer: peer.id } })
   if (run.feed !== undefined) effects.push({ kind: 'tell', to: connection.id, event: 'run_feed', payload: run.feed })
@@ -77,6 +74,7 @@ export function leave(directory: SwarmDirectory, connection: DirectoryConnection
   connection.peer = undefined
   const run = directory.runs.get(peer.run)!
   run.peers.delete(peer.id)
+  for (const { hash, grants } of run.policies.values()) returnGrants(grants, peer.id, peer.held.has(hash))
   const effects: DirectoryEffect[] = []
   for (const other of run.peers.values()) {
     other.lost.delete(peer.id)
@@ -84,9 +82,4 @@ export function leave(directory: SwarmDirectory, connection: DirectoryConnection
   }
   if (run.trainer !== undefined) effects.push({ kind: 'tell', to: run.trainer, event: 'peer_left', payload: { run: peer.run, peer: peer.id } })
   return [...effects, ...stepLayers(run, { kind: 'peer_left', peer: peer.id }, now)]
-}
-
-/** @returns suppliers of every peer that lacks the version */
-export function planRelay(run: SwarmRun, policy: AnnouncedPolicy): Map<PeerId, PeerId[]> {
-  return relayPlan([...run.peers.values()].map(({ id, links, held }) => ({ id, links, holds: held.has(policy.hash), layers: layersOf(run, id) })))
 }

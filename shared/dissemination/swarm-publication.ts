@@ -6,7 +6,7 @@ import type { RunOpened } from '../protocol/trainer-messages.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
 import { checkManifest, chunksOf, manifestHash } from './manifest.ts'
 import { createRunLayers, stepLayers } from './swarm-layers.ts'
-import { planRelay } from './swarm-membership.ts'
+import { createOriginGrants } from './origin-grants.ts'
 import { describeRun, isJoinable, newestPolicy, watchersOf, type AnnouncedPolicy, type DirectoryAnswer, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmRun } from './swarm-state.ts'
 
 /** Announcements remembered per peer, so that a trainer that returns does not make everybody fetch again. */
@@ -51,7 +51,7 @@ export function openRun(directory: SwarmDirectory, connection: DirectoryConnecti
 
 /** @param missing what the origin lacks of the manifest's chunks */
 export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, missing: readonly ChunkReference[], now: number): DirectoryEffect[] {
-  const policy: AnnouncedPolicy = { manifest, hash: manifestHash(manifest) }
+  const policy: AnnouncedPolicy = { manifest, hash: manifestHash(manifest), grants: createOriginGrants(chunksOf(manifest).length) }
   const versions = retainedVersions(run, manifest.version)
   const chunks = chunksOf({ groups: versions.flatMap(version => (version === manifest.version ? manifest : run.policies.get(version)!.manifest).groups) })
   const fault = findFault(directory, run, manifest, chunks)
@@ -98,14 +98,13 @@ function retainedVersions({ policies, description }: SwarmRun, added: PolicyVers
 /** @param standsHere the trainer has come back to this version: whoever was told of another one since hears of this one again, even who still holds it */
 function announce(run: SwarmRun, policy: AnnouncedPolicy, standsHere: boolean): DirectoryEffect[] {
   const effects: DirectoryEffect[] = []
-  const plan = planRelay(run, policy)
-  for (const { id, announced, connection } of run.peers.values()) {
+  for (const { announced, connection } of run.peers.values()) {
     if (standsHere ? [...announced].at(-1) === policy.hash : announced.has(policy.hash)) continue
     announced.delete(policy.hash)
     announced.add(policy.hash)
     const [oldest] = announced
     if (announced.size > ANNOUNCEMENTS_REMEMBERED && oldest !== undefined) announced.delete(oldest)
-    effects.push({ kind: 'tell', to: connection, event: 'policy_announced', payload: { manifest: policy.manifest, suppliers: plan.get(id) ?? [] } })
+    effects.push({ kind: 'tell', to: connection, event: 'policy_announced', payload: { manifest: policy.manifest } })
   }
   return effects
 }

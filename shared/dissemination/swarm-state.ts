@@ -9,8 +9,10 @@ import type { RunDescription } from '../protocol/run-description.ts'
 import type { RunFeed } from '../protocol/run-feed.ts'
 import type { PeerSubmits, PolicyPublishedAnswer, runOpenedAnswer, TRAINER_HEARS } from '../protocol/trainer-messages.ts'
 import type { v } from '../protocol/schema.ts'
+import { createRng, type Rng } from '../random/rng.ts'
 import type { SequenceEvent, ServingState } from '../serving/serving-state.ts'
-import type { JoinAnswer, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
+import type { OriginGrants } from './origin-grants.ts'
+import type { JoinAnswer, OriginGrant, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
 
 /** One socket. Chosen by the adapter. */
 export type ConnectionId = string
@@ -20,7 +22,7 @@ type Tell = {
   [Event in keyof Hears]: { readonly kind: 'tell'; readonly to: ConnectionId; readonly event: Event; readonly payload: v.InferOutput<Hears[Event]> }
 }[keyof Hears]
 
-export type DirectoryAnswer = JoinAnswer | PolicyPublishedAnswer | v.InferOutput<typeof runOpenedAnswer>
+export type DirectoryAnswer = JoinAnswer | OriginGrant | PolicyPublishedAnswer | v.InferOutput<typeof runOpenedAnswer>
 
 export type DirectoryEffect =
   | Tell
@@ -67,6 +69,7 @@ export interface SwarmPeer {
 export interface AnnouncedPolicy {
   readonly manifest: Manifest
   readonly hash: ContentHash
+  readonly grants: OriginGrants
 }
 
 export interface RunLayers {
@@ -104,12 +107,13 @@ export interface DirectoryOptions {
   readonly originBytesPerRun: number
   /** A run whose trainer has been away for so long is forgotten, in milliseconds. */
   readonly forgetRunsAfterMs: number
-  /** Names the first pipeline. Another one after every start: tabs may remember names from before. */
+  /** Names the first pipeline, and seeds what is chosen by chance. Another one after every start: tabs may remember names from before. */
   readonly firstPipeline: number
 }
 
 export interface SwarmDirectory {
   readonly options: DirectoryOptions
+  readonly rng: Rng
   readonly connections: Map<ConnectionId, DirectoryConnection>
   /** In the order in which they were first opened. */
   readonly runs: Map<RunId, SwarmRun>
@@ -118,7 +122,7 @@ export interface SwarmDirectory {
 }
 
 export function createSwarmDirectory(options: DirectoryOptions): SwarmDirectory {
-  return { options, connections: new Map(), runs: new Map(), wakeAt: undefined }
+  return { options, rng: createRng(options.firstPipeline), connections: new Map(), runs: new Map(), wakeAt: undefined }
 }
 
 export function newestRun(directory: SwarmDirectory): RunId | undefined {

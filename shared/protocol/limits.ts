@@ -10,6 +10,10 @@ export const LIMITS = {
   /** Largest data-channel message that does not block the others (measured latency under load rises above it). */
   pieceBytes: 16 * 1024 - 64,
   chunksPerManifest: 16_384,
+  /** What one tab may tell another that it has: several versions of the largest kind. */
+  chunksHeldByPeer: 65_536,
+  /** On a data channel: below 16 KiB as text. */
+  hashesPerMessage: 200,
   groupsPerManifest: 1_024,
   tensorsPerGroup: 64,
   /** Bytes that the origin keeps for one run. */

@@ -1,6 +1,7 @@
 /**
  * Frames on a data channel between two tabs. Text frames are the JSON messages below; binary frames carry a piece of a chunk:
- * 32 bytes SHA-256 of the chunk, uint32 offset (little-endian), then at most `LIMITS.pieceBytes` of payload.
+ * 32 bytes SHA-256 of the chunk, uint32 offset, uint32 milliseconds on the sender's clock (both little-endian), then at most
+ * `LIMITS.pieceBytes` of payload.
  * Flow control is receiver credit: a supplier sends only what was asked for, and askers keep few pieces outstanding.
  */
 import { contentHash, count } from './identifiers.ts'
@@ -9,7 +10,9 @@ import { v } from './schema.ts'
 
 export const linkMessage = v.variant('kind', [
   v.strictObject({ kind: v.literal('piece_wanted'), hash: contentHash, offset: count, length: v.pipe(count, v.minValue(1), v.maxValue(LIMITS.pieceBytes)) }),
-  /** The supplier does not have the chunk and does not expect it. */
+  /** What the sender has, in addition to what it said before, and what of it it has no more. */
+  v.strictObject({ kind: v.picklist(['chunks_held', 'chunks_dropped']), hashes: v.pipe(v.array(contentHash), v.minLength(1), v.maxLength(LIMITS.hashesPerMessage)) }),
+  /** The supplier does not have the chunk. */
   v.strictObject({ kind: v.literal('chunk_unavailable'), hash: contentHash }),
   /** The receiver of a chunk that did not match its hash says so before it closes the exchange. */
   v.strictObject({ kind: v.literal('chunk_refused'), hash: contentHash, code: v.picklist(['malformed', 'too_large', 'hash_mismatch']) }),
@@ -18,18 +21,22 @@ export const linkMessage = v.variant('kind', [
 ])
 export type LinkMessage = v.InferOutput<typeof linkMessage>
 
-export const PIECE_HEADER_BYTES = 36
+export const PIECE_HEADER_BYTES = 40
 
 export interface Piece {
   readonly hash: string
   readonly offset: number
+  /** When it was sent, in whole milliseconds on a clock of the sender's that never goes back: how long pieces queue shows in how this lags behind. */
+  readonly sentAt: number
   readonly payload: Uint8Array
 }
 
 export function encodePiece(piece: Piece): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(PIECE_HEADER_BYTES + piece.payload.byteLength)
   for (let index = 0; index < 32; index++) frame[index] = Number.parseInt(piece.hash.slice(index * 2, index * 2 + 2), 16)
-  new DataView(frame.buffer).setUint32(32, piece.offset, true)
+  const view = new DataView(frame.buffer)
+  view.setUint32(32, piece.offset, true)
+  view.setUint32(36, piece.sentAt, true)
   frame.set(piece.payload, PIECE_HEADER_BYTES)
   return frame
 }
@@ -40,6 +47,6 @@ export function decodePiece(frame: Uint8Array): Piece | undefined {
   if (payloadBytes < 1 || payloadBytes > LIMITS.pieceBytes) return undefined
   let hash = ''
   for (let index = 0; index < 32; index++) hash += frame[index]!.toString(16).padStart(2, '0')
-  const offset = new DataView(frame.buffer, frame.byteOffset).getUint32(32, true)
-  return { hash, offset, payload: frame.subarray(PIECE_HEADER_BYTES) }
+  const view = new DataView(frame.buffer, frame.byteOffset)
+  return { hash, offset: view.getUint32(32, true), sentAt: view.getUint32(36, true), payload: frame.subarray(PIECE_HEADER_BYTES) }
 }

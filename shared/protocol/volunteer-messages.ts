@@ -18,8 +18,7 @@ import { layerRange, memoryOffer, STAGE_HEARS, STAGE_TELLS } from './stage-messa
 /** Opaque to the server: simple-peer's offer, answer or candidate as JSON text. */
 const signalData = v.pipe(v.string(), v.maxLength(LIMITS.signalBytes))
 
-/** Where a tab should look for a version's chunks: these peers first, the origin when they do not deliver in time. */
-export const policyAnnouncement = v.strictObject({ manifest, suppliers: v.pipe(v.array(peerId), v.maxLength(LIMITS.linksPerPeer)) })
+export const policyAnnouncement = v.strictObject({ manifest })
 export type PolicyAnnouncement = v.InferOutput<typeof policyAnnouncement>
 
 export const welcome = v.strictObject({
@@ -55,6 +54,21 @@ export const submissionAnswer = v.variant('kind', [
 ])
 export type SubmissionAnswer = v.InferOutput<typeof submissionAnswer>
 
+/**
+ * Asked, page → server, before chunks are taken from the origin. `share`: of what nobody takes yet. `starving`: nobody who is linked
+ * has anything that is missing. `alone`: nobody is linked.
+ */
+export const GRANT_NEEDS = ['share', 'starving', 'alone'] as const
+export type GrantNeed = (typeof GRANT_NEEDS)[number]
+export const originWanted = v.strictObject({ version: policyVersion, manifestHash: contentHash, need: v.picklist(GRANT_NEEDS) })
+export type OriginWanted = v.InferOutput<typeof originWanted>
+export const originGrant = v.variant('kind', [
+  /** Places in the list of the manifest's chunks, each of which is named once. */
+  v.strictObject({ kind: v.literal('origin_granted'), chunks: v.pipe(v.array(v.pipe(count, v.maxValue(LIMITS.chunksPerManifest - 1))), v.maxLength(LIMITS.chunksPerManifest)) }),
+  refusal
+])
+export type OriginGrant = v.InferOutput<typeof originGrant>
+
 /** Told, page → server. */
 export const versionHeld = v.strictObject({ run: runId, version: policyVersion, manifestHash: contentHash })
 export type VersionHeld = v.InferOutput<typeof versionHeld>
@@ -64,7 +78,7 @@ export type WorkWanted = v.InferOutput<typeof workWanted>
 export const signalSent = v.strictObject({ to: peerId, data: signalData })
 export type SignalSent = v.InferOutput<typeof signalSent>
 
-/** A link that could not be made or was lost: the relay plan counts on it no longer. */
+/** A link that could not be made or was lost: somebody else is introduced in its place. */
 export const linkLost = v.strictObject({ peer: peerId })
 export type LinkLost = v.InferOutput<typeof linkLost>
 
@@ -75,7 +89,7 @@ export type SignalReceived = v.InferOutput<typeof signalReceived>
 export const introduction = v.strictObject({ peer: peerId, initiator: v.boolean() })
 export type Introduction = v.InferOutput<typeof introduction>
 
-export const VOLUNTEER_ASKS = { join: joinRequest, rollouts_submitted: rolloutSubmission } as const
+export const VOLUNTEER_ASKS = { join: joinRequest, rollouts_submitted: rolloutSubmission, origin_wanted: originWanted } as const
 export const VOLUNTEER_TELLS = { version_held: versionHeld, work_wanted: workWanted, signal: signalSent, peer_status: peerStatus, link_lost: linkLost, leave: v.strictObject({}), ...STAGE_TELLS } as const
 export const VOLUNTEER_HEARS = {
   /** To every page, once connected and whenever a run opens: what it would cost to help is shown before anybody joins. */

@@ -20,7 +20,7 @@ export function createMetrics(origin: ChunkOrigin, connections: () => ReadonlyMa
   const metrics = {
     originSentBytes: counter('swarm_origin_sent_bytes_total', 'Chunk bytes sent to tabs', []),
     originReceivedBytes: counter('swarm_origin_received_bytes_total', 'Chunk bytes received from trainers', []),
-    announcements: counter('swarm_policy_announcements_total', 'Announcements of policy versions to tabs', ['supply']),
+    announcements: counter('swarm_policy_announcements_total', 'Announcements of policy versions to tabs', []),
     signals: counter('swarm_signals_total', 'simple-peer signals passed on', []),
     apiRequests: counter('swarm_api_requests_total', 'Requests to the OpenAI-compatible API', ['endpoint', 'status']),
     apiTokens: counter('swarm_api_tokens_total', 'Tokens generated for the OpenAI-compatible API', []),

@@ -127,7 +127,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
   const carryOut = (effect: DirectoryEffect, sender: Socket | undefined, acknowledge: Acknowledge | undefined): void => {
     switch (effect.kind) {
       case 'tell': {
-        if (effect.event === 'policy_announced') metrics.announcements.inc({ supply: effect.payload.suppliers.length === 0 ? 'origin' : 'peers' })
+        if (effect.event === 'policy_announced') metrics.announcements.inc()
         if (effect.event === 'signal') metrics.signals.inc()
         // Feeds too are queued, not volatile: a busy moment must not lose a run's last one. Who takes nothing for a ping interval is closed.
         io.sockets.sockets.get(effect.to)?.emit(effect.event, effect.payload)

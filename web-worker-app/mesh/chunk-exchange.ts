@@ -1,8 +1,10 @@
-import { createChunkFetcher, stepChunkFetcher, type FetchEffect, type FetchInput } from '#shared/dissemination/chunk-fetcher.ts'
+import { stepChunkFetcher, type FetchEffect, type FetchInput } from '#shared/dissemination/chunk-fetcher.ts'
+import { createChunkFetcher } from '#shared/dissemination/fetcher-state.ts'
 import { createChunkSupplier, stepChunkSupplier, type SupplyEffect, type SupplyInput } from '#shared/dissemination/chunk-supplier.ts'
 import { chunksOf } from '#shared/dissemination/manifest.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
-import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import { createRng } from '#shared/random/rng.ts'
+import type { GrantNeed, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { LinkFrame } from './link-frame.ts'
 import { fetchFromOrigin } from './origin.ts'
@@ -23,6 +25,8 @@ export interface ChunkExchangeOptions {
   readonly stageFragment: (peer: string, fragment: Uint8Array<ArrayBuffer>) => void
   /** Measured over the link. */
   readonly roundTrip: (peer: string, ms: number) => void
+  /** Which chunks of the version to take from the origin, as the signaling server says; undefined when it does not. */
+  readonly grant: (version: number, need: GrantNeed) => Promise<readonly string[] | undefined>
   /** Nobody who can be reached has all of the version. It is waited for until `forget`. */
   readonly unavailable: (version: number) => void
   /** Bytes or links have changed. */
@@ -35,10 +39,6 @@ export interface ChunkExchangeOptions {
 const CHUNKS_AT_HAND = 4
 /** Failures of the origin in a row, without a byte from anywhere, after which people are told. */
 const FAILURES_SHOWN = 3
-
-/** Another tab may have heard of a version before us: its wants of chunks that we know nothing of are answered a little later. */
-const GRACE_MS = 500
-const WANTS_IN_GRACE = 64
 
 interface Waiting {
   readonly manifest: PartOfManifest
@@ -57,9 +57,9 @@ export class ChunkExchange {
   /** Versions whose chunks are looked up in the store, and for which manifest: a later call replaces it. */
   readonly #lookedUp = new Map<number, PartOfManifest>()
   readonly #atHand = new Map<string, Promise<Uint8Array<ArrayBuffer> | undefined>>()
+  readonly #rng = createRng(crypto.randomUUID())
   readonly #stopped = new AbortController()
   #failuresInARow = 0
-  #wantsInGrace = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ChunkExchangeOptions) {
@@ -67,6 +67,7 @@ export class ChunkExchange {
     this.#links = new PeerLinks(options.iceServers, {
       linkUp: peer => {
         this.#fetch({ kind: 'link_up', peer })
+        this.#supply({ kind: 'link_up', peer })
         this.#roundTrips.linkUp(peer)
         options.linkUp(peer)
         options.changed()
@@ -124,14 +125,8 @@ export class ChunkExchange {
     this.#links.forget(peer)
   }
 
-  /** Others may ask for these chunks before they are here, and before we have begun to fetch them. */
-  expect(manifest: PartOfManifest): void {
-    for (const { hash } of chunksOf(manifest)) this.#supply({ kind: 'chunk_expected', hash })
-  }
-
   /** @returns true when every chunk of the version is stored; false when it was given up before */
-  async fetchVersion(manifest: PartOfManifest, suppliers: readonly string[]): Promise<boolean> {
-    this.expect(manifest)
+  async fetchVersion(manifest: PartOfManifest): Promise<boolean> {
     const { version } = manifest
     this.#giveUp(version)
     this.#lookedUp.set(version, manifest)
@@ -146,16 +141,8 @@ export class ChunkExchange {
     if (missing.size === 0) return true
     return new Promise<boolean>(resolve => {
       this.#waiting.set(version, { manifest, missing, resolve })
-      this.#fetch({ kind: 'chunks_wanted', chunks: chunks.filter(({ hash }) => missing.has(hash)), suppliers })
+      this.#fetch({ kind: 'chunks_wanted', version, chunks: chunks.filter(({ hash }) => missing.has(hash)) })
     })
-  }
-
-  /** The tracker knows better suppliers for a version that is being fetched. */
-  nameSuppliers(version: number, suppliers: readonly string[]): void {
-    const waiting = this.#waiting.get(version)
-    if (waiting === undefined) return
-    const chunks = chunksOf(waiting.manifest).filter(({ hash }) => waiting.missing.has(hash))
-    this.#fetch({ kind: 'chunks_wanted', chunks, suppliers })
   }
 
   /** Neither fetched nor supplied any more. Chunks that other versions share with it must not be forgotten with it. */
@@ -163,10 +150,8 @@ export class ChunkExchange {
     this.#giveUp(manifest.version)
     const hashes = chunksOf(manifest).map(({ hash }) => hash).filter(hash => !shared.has(hash))
     this.#fetch({ kind: 'chunks_unwanted', hashes })
-    for (const hash of hashes) {
-      this.#atHand.delete(hash)
-      this.#supply({ kind: 'chunk_dropped', hash })
-    }
+    for (const hash of hashes) this.#atHand.delete(hash)
+    this.#supply({ kind: 'chunks_dropped', hashes })
   }
 
   close(): void {
@@ -183,7 +168,10 @@ export class ChunkExchange {
     const { message } = frame
     switch (message.kind) {
       case 'piece_wanted':
-        return this.#takeWant({ ...message, peer })
+        return this.#supply({ ...message, peer })
+      case 'chunks_held':
+      case 'chunks_dropped':
+        return this.#fetch({ kind: message.kind, peer, hashes: message.hashes })
       case 'chunk_unavailable':
         return this.#fetch({ kind: 'chunk_unavailable', peer, hash: message.hash })
       case 'chunk_refused':
@@ -196,16 +184,6 @@ export class ChunkExchange {
     }
   }
 
-  #takeWant(want: Extract<SupplyInput, { kind: 'piece_wanted' }>): void {
-    const { held, expected } = this.#supplier
-    if (held.has(want.hash) || expected.has(want.hash) || this.#wantsInGrace >= WANTS_IN_GRACE) return this.#supply(want)
-    this.#wantsInGrace++
-    setTimeout(() => {
-      this.#wantsInGrace--
-      this.#supply(want)
-    }, GRACE_MS)
-  }
-
   /** A frame that names its chunk ends that chunk's exchange; one that names none ends the link. Others deliver the rest. */
   #refuseFrame(peer: string, { hash, code }: Extract<LinkFrame, { kind: 'bad_frame' }>): void {
     this.#options.refused(peer, code)
@@ -216,7 +194,7 @@ export class ChunkExchange {
 
   #fetch(input: FetchInput): void {
     if (this.#stopped.signal.aborted) return
-    for (const effect of stepChunkFetcher(this.#fetcher, input, { now: performance.now() })) this.#carryOutFetch(effect)
+    for (const effect of stepChunkFetcher(this.#fetcher, input, { now: performance.now(), rng: this.#rng })) this.#carryOutFetch(effect)
   }
 
   #carryOutFetch(effect: FetchEffect): void {
@@ -225,6 +203,9 @@ export class ChunkExchange {
         const { peer, hash, offset, length } = effect
         return this.#links.sendMessage(peer, { kind: 'piece_wanted', hash, offset, length })
       }
+      case 'ask_grant':
+        void this.#askGrant(effect.version, effect.need)
+        return
       case 'ask_origin':
         void this.#askOrigin(effect.hash, effect.offset)
         return
@@ -243,6 +224,11 @@ export class ChunkExchange {
         clearTimeout(this.#timer)
         this.#timer = setTimeout(() => this.#fetch({ kind: 'time_passed' }), Math.max(0, effect.at - performance.now()))
     }
+  }
+
+  async #askGrant(version: number, need: GrantNeed): Promise<void> {
+    const hashes = await this.#options.grant(version, need)
+    this.#fetch(hashes === undefined ? { kind: 'grant_unanswered', version } : { kind: 'origin_granted', version, hashes })
   }
 
   async #askOrigin(hash: string, offset: number): Promise<void> {
@@ -281,17 +267,21 @@ export class ChunkExchange {
   }
 
   async #carryOutSupply(effect: SupplyEffect): Promise<void> {
-    const { peer, hash } = effect
+    const { peer } = effect
     switch (effect.kind) {
       case 'send_piece': {
+        const { hash } = effect
         const bytes = await this.#read(hash)
-        if (bytes === undefined) return this.#supply({ kind: 'chunk_dropped', hash })
-        return this.#links.sendPiece(peer, { hash, offset: effect.offset, payload: bytes.subarray(effect.offset, effect.offset + effect.length) })
+        if (bytes === undefined) return this.#supply({ kind: 'chunks_dropped', hashes: [hash] })
+        return this.#links.sendPiece(peer, { hash, offset: effect.offset, sentAt: Math.floor(performance.now()), payload: bytes.subarray(effect.offset, effect.offset + effect.length) })
       }
+      case 'tell_held':
+      case 'tell_dropped':
+        return this.#links.sendMessage(peer, { kind: effect.kind === 'tell_held' ? 'chunks_held' : 'chunks_dropped', hashes: [...effect.hashes] })
       case 'send_unavailable':
-        return this.#links.sendMessage(peer, { kind: 'chunk_unavailable', hash })
+        return this.#links.sendMessage(peer, { kind: 'chunk_unavailable', hash: effect.hash })
       case 'refuse_want':
-        return this.#links.sendMessage(peer, { kind: 'chunk_refused', hash, code: effect.code })
+        return this.#links.sendMessage(peer, { kind: 'chunk_refused', hash: effect.hash, code: effect.code })
     }
   }
 

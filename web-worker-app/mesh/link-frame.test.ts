@@ -7,16 +7,16 @@ import { readLinkFrame } from './link-frame.ts'
 const hash = 'ab'.repeat(32)
 
 test('pieces and messages are read back', () => {
-  const piece = { hash, offset: 70_000, payload: Uint8Array.of(1, 2, 3) }
+  const piece = { hash, offset: 70_000, sentAt: 123_456, payload: Uint8Array.of(1, 2, 3) }
   expect(readLinkFrame(encodePiece(piece))).toEqual({ kind: 'piece', piece })
   const message = { kind: 'piece_wanted', hash, offset: 0, length: LIMITS.pieceBytes }
   expect(readLinkFrame(JSON.stringify(message))).toEqual({ kind: 'message', message })
 })
 
 test('what is too long is refused as that, with its chunk where it names one', () => {
-  const frame = encodePiece({ hash, offset: 0, payload: new Uint8Array(LIMITS.pieceBytes + 1) })
+  const frame = encodePiece({ hash, offset: 0, sentAt: 0, payload: new Uint8Array(LIMITS.pieceBytes + 1) })
   expect(readLinkFrame(frame)).toEqual({ kind: 'bad_frame', code: 'too_large', hash })
-  expect(readLinkFrame(`"${'x'.repeat(600)}"`)).toEqual({ kind: 'bad_frame', code: 'too_large' })
+  expect(readLinkFrame(`"${'x'.repeat(17_000)}"`)).toEqual({ kind: 'bad_frame', code: 'too_large' })
 })
 
 test.each([

@@ -8,8 +8,8 @@ export type LinkFrame =
   /** `hash`: the chunk whose exchange the frame belonged to, where it said so. */
   | { readonly kind: 'bad_frame'; readonly code: 'malformed' | 'too_large'; readonly hash?: string }
 
-/** The longest message is a hash, two numbers and their names. */
-const MESSAGE_CHARACTERS = 512
+/** The longest message is a list of hashes. */
+const MESSAGE_CHARACTERS = 16 * 1024
 
 /** Checks what came over a data channel: text is a message, binary is a piece. Never throws. */
 export function readLinkFrame(data: unknown): LinkFrame {

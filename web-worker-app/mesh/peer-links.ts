@@ -22,6 +22,9 @@ const CONNECT_TIMEOUT_MS = 15_000
 /** Chromium allows 500 connections per renderer process, closed ones included until they are collected. */
 const CONNECTIONS_PER_PAGE = 400
 
+/** A tab that has everything tells so in fewer frames. */
+const EARLY_FRAMES = 512
+
 /** simple-peer takes the channel that it is offered for its own: ours has a number that both sides know beforehand. */
 const STAGE_CHANNEL = { negotiated: true, id: 100 }
 /** What the browser holds for a channel is limited, and one that overflows is closed: the rest waits here. */
@@ -33,6 +36,8 @@ interface Link {
   readonly stageChannel: RTCDataChannel
   readonly stageFragments: Uint8Array<ArrayBuffer>[]
   readonly connectTimer: ReturnType<typeof setTimeout>
+  /** What the other side sent as soon as it was up there: first it has to be up here. */
+  early: LinkFrame[]
   up: boolean
 }
 
@@ -77,7 +82,7 @@ export class PeerLinks {
       if (data instanceof ArrayBuffer) this.#listener.stageFragment(peer, new Uint8Array(data))
       else this.close(peer)
     })
-    const link: Link = { connection, stageChannel, stageFragments: [], up: false, connectTimer: setTimeout(() => this.close(peer), CONNECT_TIMEOUT_MS) }
+    const link: Link = { connection, stageChannel, stageFragments: [], early: [], up: false, connectTimer: setTimeout(() => this.close(peer), CONNECT_TIMEOUT_MS) }
     this.#links.set(peer, link)
     connection.on('signal', data => this.#listener.signal(peer, JSON.stringify(data)))
     const opened = (): void => {
@@ -85,11 +90,16 @@ export class PeerLinks {
       clearTimeout(link.connectTimer)
       link.up = true
       this.#listener.linkUp(peer)
+      for (const frame of link.early.splice(0)) this.#listener.frame(peer, frame)
     }
     connection.on('connect', opened)
     stageChannel.addEventListener('open', opened)
     stageChannel.addEventListener('bufferedamountlow', () => sendAhead(link))
-    connection.on('data', (data: unknown) => this.#listener.frame(peer, readLinkFrame(data)))
+    connection.on('data', (data: unknown) => {
+      const frame = readLinkFrame(data)
+      if (link.up) this.#listener.frame(peer, frame)
+      else if (link.early.push(frame) > EARLY_FRAMES) this.close(peer)
+    })
     connection.on('error', () => this.#lose(peer, link))
     connection.on('close', () => this.#lose(peer, link))
   }

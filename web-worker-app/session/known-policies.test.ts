@@ -28,7 +28,7 @@ function knownPolicies(): KnownPolicies {
   return policies
 }
 
-const announce = (manifest: Manifest) => knownPolicies().announce({ manifest, suppliers: [] })
+const announce = (manifest: Manifest) => knownPolicies().announce({ manifest })
 
 test('what the run signed and the model fits is known by its hash', () => {
   const { manifest } = policyOf(3)
@@ -53,7 +53,7 @@ test('a version is forgotten without the chunks that another one needs', () => {
   const policies = knownPolicies()
   const [base, adapter] = [policyOf(0), policyOf(1)]
   const same = signManifest({ ...adapter.manifest, version: 2 }, key)
-  for (const manifest of [base.manifest, adapter.manifest, same]) policies.announce({ manifest, suppliers: [] })
+  for (const manifest of [base.manifest, adapter.manifest, same]) policies.announce({ manifest })
   const removed = policies.remove({ version: 1, manifestHash: manifestHash(adapter.manifest) })!
   expect(chunksOf(removed.manifest).every(({ hash }) => removed.shared.has(hash))).toBe(true)
   expect(policies.remove({ version: 1, manifestHash: manifestHash(adapter.manifest) })).toBeUndefined()

@@ -9,17 +9,12 @@ import type { PolicyAnnouncement } from '#shared/protocol/volunteer-messages.ts'
 import type { LayerRange } from '#shared/scheduling/layer-range.ts'
 import { findTensorFault } from './policy-tensors.ts'
 
-export interface KnownPolicy {
-  readonly manifest: Manifest
-  readonly suppliers: readonly string[]
-}
-
 /** The policy versions of one run whose manifests its key has signed and its model fits. */
 export class KnownPolicies {
   readonly description: RunDescription
   readonly #config: DecoderConfig
   /** By manifest hash. */
-  readonly #policies = new Map<string, KnownPolicy>()
+  readonly #policies = new Map<string, Manifest>()
 
   private constructor(description: RunDescription, config: DecoderConfig) {
     this.description = description
@@ -40,7 +35,7 @@ export class KnownPolicies {
    * The server says what the newest version is; it may be older than the one before, after a trainer had to go back to a checkpoint.
    * @returns the version, to be told to the machine; text: why the announcement must not be acted on
    */
-  announce({ manifest, suppliers }: PolicyAnnouncement): AnnouncedVersion | string {
+  announce({ manifest }: PolicyAnnouncement): AnnouncedVersion | string {
     const { run, publicKey, lora } = this.description
     if (manifest.run !== run) return `version ${manifest.version} belongs to run ${manifest.run}`
     const check = checkManifest(manifest, publicKey, undefined)
@@ -48,11 +43,11 @@ export class KnownPolicies {
     const fault = findTensorFault(manifest, this.#config, lora)
     if (fault !== undefined) return fault
     const hash = manifestHash(manifest)
-    this.#policies.set(hash, { manifest, suppliers })
+    this.#policies.set(hash, manifest)
     return { version: manifest.version, manifestHash: hash }
   }
 
-  get({ version, manifestHash: hash }: AnnouncedVersion): KnownPolicy {
+  get({ version, manifestHash: hash }: AnnouncedVersion): Manifest {
     const policy = this.#policies.get(hash)
     if (policy === undefined) throw new Error(`version ${version} was never announced`)
     return policy
@@ -60,7 +55,7 @@ export class KnownPolicies {
 
   /** What a slice needs of the version. */
   partOf(announced: AnnouncedVersion, layers: LayerRange): PartOfManifest {
-    return manifestOfSlice(this.get(announced).manifest, this.#config, layers)
+    return manifestOfSlice(this.get(announced), this.#config, layers)
   }
 
   /** @returns its manifest, and the chunks that other versions need too; undefined when it is not of this run */
@@ -68,7 +63,7 @@ export class KnownPolicies {
     const policy = this.#policies.get(announced.manifestHash)
     if (policy === undefined) return undefined
     this.#policies.delete(announced.manifestHash)
-    const shared = new Set([...this.#policies.values()].flatMap(({ manifest }) => chunksOf(manifest).map(({ hash }) => hash)))
-    return { manifest: policy.manifest, shared }
+    const shared = new Set([...this.#policies.values()].flatMap(manifest => chunksOf(manifest).map(({ hash }) => hash)))
+    return { manifest: policy, shared }
   }
 }

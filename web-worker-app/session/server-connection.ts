@@ -3,17 +3,17 @@ import type { Handshake } from '#shared/protocol/handshake.ts'
 import { refusal, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed, v } from '#shared/protocol/schema.ts'
 import type { STAGE_HEARS } from '#shared/protocol/stage-messages.ts'
-import { joinAnswer, submissionAnswer, VOLUNTEER_ASKS, VOLUNTEER_HEARS, VOLUNTEER_TELLS } from '#shared/protocol/volunteer-messages.ts'
+import { joinAnswer, originGrant, submissionAnswer, VOLUNTEER_ASKS, VOLUNTEER_HEARS, VOLUNTEER_TELLS } from '#shared/protocol/volunteer-messages.ts'
 import type { Connection } from './session-store.ts'
 
 type Heard = typeof VOLUNTEER_HEARS
 type Told = typeof VOLUNTEER_TELLS
 type Asked = typeof VOLUNTEER_ASKS
 
-const ANSWERS = { join: joinAnswer, rollouts_submitted: submissionAnswer } as const
+const ANSWERS = { join: joinAnswer, rollouts_submitted: submissionAnswer, origin_wanted: originGrant } as const
 
 /** A submission is answered when the trainer has recomputed it; the server gives that two minutes. */
-const ANSWER_TIMEOUT_MS = { join: 30_000, rollouts_submitted: 150_000 } as const
+const ANSWER_TIMEOUT_MS = { join: 30_000, rollouts_submitted: 150_000, origin_wanted: 3_000 } as const
 const RECONNECTION_DELAY_MS = 1000
 const RECONNECTION_DELAY_MAX_MS = 10_000
 /** A server that refuses pages has enough to do. */

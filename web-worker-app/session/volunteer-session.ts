@@ -1,10 +1,11 @@
 import { describeVolunteer, stepVolunteer } from '#shared/coordination/volunteer.ts'
 import { createVolunteer, type AnnouncedVersion, type VolunteerEffect, type VolunteerInput } from '#shared/coordination/volunteer-state.ts'
+import { chunksOf } from '#shared/dissemination/manifest.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
-import type { PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { GrantNeed, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
@@ -206,6 +207,7 @@ export class VolunteerSession {
       linkDown: peer => this.#profile.linkGone(peer),
       stageFragment: (peer, fragment) => this.#stages.fragmentFrom(peer, fragment),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
+      grant: (version, need) => this.#askGrant(version, need),
       unavailable: version => {
         const manifestHash = this.#state.announced.get(version)
         if (manifestHash !== undefined) this.dispatch({ kind: 'version_unavailable', version, manifestHash })
@@ -229,9 +231,6 @@ export class VolunteerSession {
       console.warn(`an announcement was refused: ${announced}`)
       return
     }
-    const { layers } = this.#state
-    if (layers) this.#exchange?.expect(this.#policies.partOf(announced, layers))
-    this.#exchange?.nameSuppliers(announced.version, announcement.suppliers)
     this.dispatch({ kind: 'policy_announced', announced })
   }
 
@@ -240,11 +239,21 @@ export class VolunteerSession {
     const policies = this.#policies!
     const exchange = this.#exchange!
     const layers = this.#state.layers!
-    const fetched = await exchange.fetchVersion(policies.partOf(announced, layers), policies.get(announced).suppliers)
+    const fetched = await exchange.fetchVersion(policies.partOf(announced, layers))
     // Of another slice other tensors are needed. A server that restarted assigns the same one again.
     if (!fetched || this.#exchange !== exchange || !isSameRange(this.#state.layers, layers)) return
     this.dispatch({ kind: 'version_ready', ...announced })
     if (this.#state.engine === 'ready') this.#addVersion(announced)
+  }
+
+  /** @returns hashes; undefined when the server does not say */
+  async #askGrant(version: number, need: GrantNeed): Promise<string[] | undefined> {
+    const manifestHash = this.#state.announced.get(version)
+    if (manifestHash === undefined || !this.#state.joined) return undefined
+    const answer = await this.#server.ask('origin_wanted', { version, manifestHash, need })
+    if (answer?.kind !== 'origin_granted' || this.#policies === undefined || this.#state.announced.get(version) !== manifestHash) return undefined
+    const chunks = chunksOf(this.#policies.get({ version, manifestHash }))
+    return answer.chunks.flatMap(place => chunks[place]?.hash ?? [])
   }
 
   /** Others in the pipeline may be asked for any version that is held. */
@@ -306,8 +315,7 @@ export class VolunteerSession {
 
   /** @returns undefined when the version was given up meanwhile */
   async #policyTensors(announced: AnnouncedVersion): Promise<PolicyTensors | undefined> {
-    const { manifest } = this.#policies!.get(announced)
-    const kind = manifest.kind === 'lora' ? 'adapter' : 'weights'
+    const kind = this.#policies!.get(announced).kind === 'lora' ? 'adapter' : 'weights'
     if (kind === 'weights' && this.#policies!.description.lora !== null) return { kind: 'base' }
     const tensors = await this.#tensors(announced)
     return tensors && { kind, tensors }
@@ -315,13 +323,12 @@ export class VolunteerSession {
 
   /** The browser may have thrown chunks away since they were fetched: those are fetched again. */
   async #tensors(announced: AnnouncedVersion): Promise<Tensors | undefined> {
-    const { suppliers } = this.#policies!.get(announced)
     const part = this.#policies!.partOf(announced, this.#state.layers!)
     const store = await this.#store
     for (;;) {
       const tensors = await assemblePolicy(part, store)
       if (tensors !== undefined) return tensors
-      if ((await this.#exchange?.fetchVersion(part, suppliers)) !== true) return undefined
+      if ((await this.#exchange?.fetchVersion(part)) !== true) return undefined
     }
   }
 

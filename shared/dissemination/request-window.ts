@@ -1,0 +1,44 @@
+/**
+ * How many pieces one tab may have asked of another and not yet received. Delay-based, so that an uplink's queue stays short and
+ * hidden states pass: grows while pieces come as fast as ever, shrinks as soon as they have to queue (after LEDBAT, RFC 6817).
+ */
+import { createWindowedExtremum, extremum, observe, type WindowedExtremum } from '../scheduling/windowed-extremum.ts'
+
+/** Of queueing at the sender: long enough that its uplink never runs dry, too short to be felt. */
+const TARGET_MS = 60
+/** Pieces that the window grows by in a round trip when there is no queue, and shrinks by at most. */
+const GAIN = 2
+/** The way may have become longer, and clocks drift: what was the shortest is forgotten after this time. */
+const BASE_WINDOW_MS = 30_000
+
+export const WINDOW_PIECES = { least: 2, first: 4, most: 64 } as const
+
+export interface RequestWindow {
+  /** May be a fraction: whole pieces below it may be outstanding. */
+  pieces: number
+  /** One piece more for every piece that came, until a queue is seen. */
+  slowStart: boolean
+  readonly base: WindowedExtremum
+}
+
+export function createRequestWindow(): RequestWindow {
+  return { pieces: WINDOW_PIECES.first, slowStart: true, base: createWindowedExtremum('minimum', BASE_WINDOW_MS) }
+}
+
+/**
+ * @param oneWayMs from when it was sent, on the sender's clock, until it came, on ours: only its changes mean something. The way of
+ * the question is left out, which may queue behind what we send to others
+ */
+export function pieceCame(window: RequestWindow, oneWayMs: number, now: number): void {
+  observe(window.base, oneWayMs, now)
+  const queueMs = oneWayMs - extremum(window.base, now)!
+  if (queueMs >= TARGET_MS / 2) window.slowStart = false
+  const offTarget = Math.max(-1, (TARGET_MS - queueMs) / TARGET_MS)
+  const change = window.slowStart ? 1 : (GAIN * offTarget) / window.pieces
+  window.pieces = Math.min(WINDOW_PIECES.most, Math.max(WINDOW_PIECES.least, window.pieces + change))
+}
+
+export function stalled(window: RequestWindow): void {
+  window.pieces = WINDOW_PIECES.least
+  window.slowStart = false
+}

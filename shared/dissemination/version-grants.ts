@@ -1,0 +1,84 @@
+/** When the signaling server is asked which chunks to take from the origin: part of the fetching machine. */
+import type { ContentHash, PolicyVersion } from '../protocol/identifiers.ts'
+import type { GrantNeed } from '../protocol/volunteer-messages.ts'
+import type { ChunkFetcher } from './fetcher-state.ts'
+
+export interface VersionGrants {
+  /** What was asked for and is not answered yet. */
+  asking: GrantNeed | undefined
+  /** What was answered last: `share` again until there is none left, then only in need. */
+  need: GrantNeed
+  askedAt: number
+  /** To be taken from the origin and not here yet. */
+  readonly granted: Set<ContentHash>
+}
+
+export function beginGrants(): VersionGrants {
+  return { asking: undefined, need: 'share', askedAt: Number.NEGATIVE_INFINITY, granted: new Set() }
+}
+
+/** To be answered by exactly one `origin_granted` or `grant_unanswered`. */
+export interface AskGrant {
+  readonly kind: 'ask_grant'
+  readonly version: PolicyVersion
+  readonly need: GrantNeed
+}
+
+export function askGrants(fetcher: ChunkFetcher, now: number): AskGrant[] {
+  const asked: AskGrant[] = []
+  for (const [version, grants] of fetcher.versions) {
+    if (grants.asking !== undefined || grants.granted.size > 0) continue
+    const need = needOf(fetcher, grants, now)
+    if (need === undefined) continue
+    grants.asking = need
+    grants.askedAt = now
+    asked.push({ kind: 'ask_grant', version, need })
+  }
+  return asked
+}
+
+function needOf({ options, progressAt, links }: ChunkFetcher, { need, askedAt }: VersionGrants, now: number): GrantNeed | undefined {
+  if (need === 'share') return 'share'
+  if (now - Math.max(progressAt, askedAt) < options.starvingMs) return undefined
+  return links.size === 0 ? 'alone' : 'starving'
+}
+
+export function takeGrant({ versions, wanted, forOrigin }: ChunkFetcher, version: PolicyVersion, hashes: readonly ContentHash[]): void {
+  const grants = versions.get(version)
+  if (grants === undefined) return
+  const asked = grants.asking
+  grants.asking = undefined
+  for (const hash of hashes) {
+    const chunk = wanted.get(hash)
+    if (chunk?.version !== version) continue
+    grants.granted.add(hash)
+    if (chunk.source === undefined) forOrigin.add(hash)
+  }
+  // Nothing is left to share: from now on only in need. Who is served in need soon asks again.
+  if (grants.granted.size === 0 || asked !== 'share') grants.need = asked === 'share' ? 'starving' : (asked ?? grants.need)
+}
+
+/** The server is away, but its origin may answer: nobody waits for a leave that cannot be given. */
+export function takeNoGrant({ versions, wanted, forOrigin, links }: ChunkFetcher, version: PolicyVersion): void {
+  const grants = versions.get(version)
+  if (grants === undefined) return
+  const wasInNeed = grants.asking !== 'share'
+  grants.asking = undefined
+  grants.need = 'starving'
+  if (!wasInNeed) return
+  for (const [hash, chunk] of wanted) {
+    if (chunk.version !== version || chunk.source !== undefined) continue
+    forOrigin.add(hash)
+    // Others may still pass on the rest.
+    if (links.size > 0) return
+  }
+}
+
+/** The chunk is here, or not wanted any more. */
+export function forgetGrant({ versions, wanted }: ChunkFetcher, hash: ContentHash): void {
+  for (const { granted } of versions.values()) granted.delete(hash)
+  if (versions.size === 0) return
+  const needed = new Set<PolicyVersion>()
+  for (const { version } of wanted.values()) needed.add(version)
+  for (const version of versions.keys()) if (!needed.has(version)) versions.delete(version)
+}
