@@ -1,5 +1,5 @@
-/** Arrows point one way: shared ← {web-worker-app, signaling-server, trainer} ← {cli, e2e, bench, scripts}. See docs/adr/0002. */
-const rooms = 'web-worker-app|signaling-server|trainer|cli|e2e|bench|scripts'
+/** Arrows point one way: shared ← {web-worker-app, signaling-server, trainer} ← {cli, e2e, bench, lab, scripts}. See docs/adr/0002. */
+const rooms = 'web-worker-app|signaling-server|trainer|cli|e2e|bench|lab|scripts'
 module.exports = {
   forbidden: [
     {

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['{shared,web-worker-app,signaling-server,trainer,cli,bench,scripts}/**/*.test.{ts,tsx}'],
+    include: ['{shared,web-worker-app,signaling-server,trainer,cli,bench,lab,scripts}/**/*.test.{ts,tsx}'],
     setupFiles: ['shared/testing/property-runs.ts'],
     testTimeout: process.env['MURMURATION_HUNT'] === undefined ? 60_000 : 0,
     // Native runtimes (onnxruntime-node, libsql) are not built to be loaded in many threads of one process.

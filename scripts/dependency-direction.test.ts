@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const ROOMS = ['shared', 'web-worker-app', 'signaling-server', 'trainer', 'cli', 'e2e', 'bench', 'scripts']
+const ROOMS = ['shared', 'web-worker-app', 'signaling-server', 'trainer', 'cli', 'e2e', 'bench', 'lab', 'scripts']
 
 interface Cruise {
   readonly modules: { readonly source: string }[]

@@ -16,7 +16,7 @@ function command(packageName: string, binary = packageName): string {
   return join(folder, typeof bin === 'string' ? bin : bin[binary]!)
 }
 
-const ROOMS = ['shared', 'web-worker-app', 'signaling-server', 'trainer', 'cli', 'e2e', 'bench', 'scripts']
+const ROOMS = ['shared', 'web-worker-app', 'signaling-server', 'trainer', 'cli', 'e2e', 'bench', 'lab', 'scripts']
 
 const STAGES: Readonly<Record<string, () => string[][]>> = {
   lint: () => [

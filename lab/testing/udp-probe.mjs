@@ -1,0 +1,45 @@
+/**
+ * Traffic for tests, run in a lab's nodes by plain Node.
+ *
+ *     udp-probe.mjs listen PORT                     prints "ready", then "NUMBER MILLISECONDS" for every packet
+ *     udp-probe.mjs echo PORT                       prints "ready", then sends every packet back
+ *     udp-probe.mjs send ADDRESS PORT COUNT BYTES   sends packets 0 … COUNT − 1 of so many bytes, as fast as the interface takes them
+ *     udp-probe.mjs ping ADDRESS PORT COUNT         prints the milliseconds of so many round trips, one after the other
+ */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+
+const [command, ...args] = process.argv.slice(2)
+const socket = createSocket('udp4')
+
+function packet(number, bytes) {
+  const data = Buffer.alloc(bytes)
+  data.writeUInt32BE(number)
+  return data
+}
+
+function answer(port, heard) {
+  socket.on('message', heard)
+  socket.bind(port, () => console.log('ready'))
+}
+
+async function send(address, port, count, bytes) {
+  for (let number = 0; number < count; number++) await new Promise(sent => socket.send(packet(number, bytes), port, address, sent))
+  socket.close()
+}
+
+async function ping(address, port, count) {
+  for (let number = 0; number < count; number++) {
+    const start = performance.now()
+    const answered = once(socket, 'message')
+    socket.send(packet(number, 64), port, address)
+    await answered
+    console.log(performance.now() - start)
+  }
+  socket.close()
+}
+
+if (command === 'listen') answer(Number(args[0]), data => console.log(`${data.readUInt32BE()} ${performance.now()}`))
+else if (command === 'echo') answer(Number(args[0]), (data, { port, address }) => socket.send(data, port, address))
+else if (command === 'send') await send(args[0], Number(args[1]), Number(args[2]), Number(args[3]))
+else await ping(args[0], Number(args[1]), Number(args[2]))
