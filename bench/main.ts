@@ -7,6 +7,7 @@ import { markdownTable } from './table.ts'
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   learner: async () => (await import('./learner.ts')).learnerBenchmark,
+  links: async () => (await import('./links/links-bench.ts')).linksBenchmark,
   pipeline: async () => (await import('./pipeline/pipeline-bench.ts')).pipelineBenchmark,
   rollout: async () => (await import('./rollout.ts')).rolloutBenchmark,
   scheduling: async () => (await import('./scheduling/scheduling-bench.ts')).schedulingBenchmark,
