@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { buildEmulator } from './emulator-build.ts'
 
-/** A node's access to the network. */
-export interface LinkSettings {
+/** How a node is joined to the network. */
+export interface NodeSettings {
   /** 10⁶ bits per second, IP headers included; 0 is unlimited. */
   readonly uplinkMbit: number
   readonly downlinkMbit: number
@@ -68,12 +68,12 @@ export class Emulator {
     createInterface({ input: this.#process.stdout }).on('line', line => this.#asked.shift()?.resolve(JSON.parse(line) as Answer))
   }
 
-  async add(node: string, { netns, interface: name, address }: EmulatedInterface, settings: Partial<LinkSettings>): Promise<void> {
+  async add(node: string, { netns, interface: name, address }: EmulatedInterface, settings: Partial<NodeSettings>): Promise<void> {
     await this.#ask(`add ${node} netns=${netns} interface=${name} address=${address} ${words(settings)}`)
   }
 
   /** From the next packet on. A delay that becomes shorter lets later packets overtake those on their way. */
-  async set(node: string, settings: Partial<LinkSettings>): Promise<void> {
+  async set(node: string, settings: Partial<NodeSettings>): Promise<void> {
     await this.#ask(`set ${node} ${words(settings)}`)
   }
 
@@ -101,7 +101,7 @@ export class Emulator {
 }
 
 /** `uplinkMbit: 5` as `uplink_mbit=5`. */
-function words(settings: Partial<LinkSettings>): string {
+function words(settings: Partial<NodeSettings>): string {
   return Object.entries(settings)
     .map(([name, value]) => `${name.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)}=${Number(value)}`)
     .join(' ')

@@ -119,6 +119,8 @@ describe.skipIf(lacking !== undefined)('the emulated network', () => {
   test('a queue holds no more than it says; what does not fit is dropped, and every packet is accounted for', async () => {
     await open({ a: { uplinkMbit: 1, queueBytes: 20_000 }, b: {} })
     const arrivals = await listen('b')
+    await lab.change('a', { delayMs: 1 })
+    await expect(lab.change('a', { queueBytes: 5000, uplinkMbit: -1 })).rejects.toThrow(RangeError)
     await send('a', 'b', 100, 1000)
     const [first] = await take(arrivals, 1)
     expect(first!.number).toBe(0)

@@ -5,15 +5,15 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { Emulator, type LinkSettings, type NodeCounters } from './emulator.ts'
+import { Emulator, type NodeSettings, type NodeCounters } from './emulator.ts'
 import { configureInterface, createNamespace, killProcesses, namespacePath, newLabName, removeDeadLabs, removeNamespace } from './namespaces.ts'
 import { labLacks } from './requirements.ts'
 
-export type { LinkSettings, NodeCounters } from './emulator.ts'
+export type { NodeSettings, NodeCounters } from './emulator.ts'
 
 export interface LabOptions {
   /** Every node's access link, by the node's name: letters, digits and hyphens. What is not said is unlimited, without delay and without loss. */
-  readonly nodes: Readonly<Record<string, Partial<LinkSettings>>>
+  readonly nodes: Readonly<Record<string, Partial<NodeSettings>>>
 }
 
 interface LabNode {
@@ -38,7 +38,7 @@ export class Lab {
    * @param name letters, digits and hyphens
    * @throws RangeError for settings that cannot be; the lab is as it was
    */
-  async add(name: string, settings: Partial<LinkSettings>): Promise<void> {
+  async add(name: string, settings: Partial<NodeSettings>): Promise<void> {
     if (!/^[\w-]{1,24}$/.test(name)) throw new RangeError(`"${name}" is no name for a node: letters, digits and hyphens, at most 24`)
     if (this.#nodes.has(name)) throw new RangeError(`the lab has a node "${name}" already`)
     if (this.#added === NODES) throw new RangeError(`a lab has ${NODES} nodes at most`)
@@ -79,7 +79,7 @@ export class Lab {
   }
 
   /** @throws RangeError, and nothing has changed, for settings that cannot be */
-  change(node: string, settings: Partial<LinkSettings>): Promise<void> {
+  change(node: string, settings: Partial<NodeSettings>): Promise<void> {
     this.#node(node)
     return this.#emulator.set(node, settings)
   }

@@ -41,5 +41,6 @@ test('quantiles are values that occurred', () => {
   const values = Array.from({ length: 100 }, (_, index) => 100 - index)
   expect(quantile(values, 0.5)).toBe(50)
   expect(quantile(values, 0.95)).toBe(95)
+  expect(quantile(values.slice(0, 10), 0.95)).toBe(100)
   expect(quantile([7], 0.95)).toBe(7)
 })

@@ -1,8 +1,9 @@
 /** Two Chromiums in a lab, and a server for their page: a bulk goes from one to the other over links of any kind. */
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { launchBrowserIn } from '../../lab/lab-browser.ts'
-import { openLab, type Lab, type LinkSettings } from '../../lab/lab.ts'
+import { openLab, type Lab, type NodeSettings } from '../../lab/lab.ts'
 import type { BulkProgress, ContestantName } from '../pages/links.ts'
 import type { PageServerAddresses } from './page-server.ts'
 
@@ -30,7 +31,7 @@ const NODES = ['sender', 'receiver'] as const
 type TabNode = (typeof NODES)[number]
 const IDLE_MS = 4000
 const LIMIT_SECONDS = 120
-const UNLIMITED: LinkSettings = { uplinkMbit: 0, downlinkMbit: 0, delayMs: 0, lossPercent: 0, queueBytes: 1_000_000, cut: false }
+const UNLIMITED: NodeSettings = { uplinkMbit: 0, downlinkMbit: 0, delayMs: 0, lossPercent: 0, queueBytes: 1_000_000, cut: false }
 
 export class LinkStand {
   readonly #lab: Lab
@@ -116,7 +117,8 @@ export class LinkStand {
   async #openTab(node: TabNode): Promise<Page> {
     const page = await (await this.#browsers[node].newContext()).newPage()
     page.on('console', message => {
-      if (message.type() === 'error') console.error(`${node}: ${message.text()}`)
+      // Ours asks the origin for what comes late; here there is none, and Chromium prints every 404.
+      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) console.error(`${node}: ${message.text()}`)
     })
     page.on('pageerror', error => console.error(`${node}: ${error.message}`))
     await page.goto(this.#addresses.page)
@@ -126,7 +128,7 @@ export class LinkStand {
 }
 
 async function servePages(lab: Lab): Promise<PageServerAddresses> {
-  const args = ['--import', 'tsx', new URL('page-server.ts', import.meta.url).pathname, lab.address('server')]
+  const args = ['--import', 'tsx', fileURLToPath(new URL('page-server.ts', import.meta.url)), lab.address('server')]
   const server = lab.spawn('server', process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   for await (const line of createInterface({ input: server.stdout! })) if (line.startsWith('{')) return JSON.parse(line) as PageServerAddresses
   throw new Error('the page server ended before it listened')

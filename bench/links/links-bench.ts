@@ -1,4 +1,5 @@
 /** How fast and how evenly a tab fills an emulated uplink, and what hidden states suffer beside it: our chunk exchange, simple-peer's stream, WebTorrent. */
+import { loadavg } from 'node:os'
 import type { Benchmark, BenchmarkResult, Cell } from '../benchmark.ts'
 import type { ContestantName } from '../pages/links.ts'
 import { bulkFigures, quantile, type BulkFigures } from './bulk-figures.ts'
@@ -73,6 +74,7 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
         stalls20Mbit40ms: ours.alone.stalls
       },
       notes: [
+        `load average of the last fifteen minutes at the end: ${loadavg()[2]!.toFixed(1)}. Two Chromiums and the emulator need about two cores for themselves: where others need them too, the figures are those of a slower machine`,
         'two headless Chromiums in namespaces of their own behind emulated uplinks of the named rate with a drop-tail queue of 256 kB; the round trip is without queues. The emulator, both browsers and the driver share the cores named above',
         'Mb/s is payload, so the headers of IP, UDP, DTLS and SCTP keep it below about 92 % of the link; utilisation20Mbit40ms is the least payload of a whole second from second 2 on ÷ 20 Mb/s. Stalls: seconds with less than a tenth of the median second',
         'the bulk is measured alone, and once more beside hidden states: 4 KiB from the sender every 100 ms, sent back by the receiver; an answer counts as 5 s at most. In all three they have a data channel of their own, with WebTorrent a connection of their own',
