@@ -50,9 +50,13 @@ export async function killProcesses(namespace: string): Promise<void> {
 }
 
 export async function removeNamespace(namespace: string): Promise<void> {
-  if (!existsSync(namespacePath(namespace))) return
-  await killProcesses(namespace)
-  await execute('ip', ['netns', 'delete', namespace])
+  try {
+    await killProcesses(namespace)
+    await execute('ip', ['netns', 'delete', namespace])
+  } catch (error) {
+    // Gone already, perhaps this moment: several processes may be removing the same dead lab.
+    if (existsSync(namespacePath(namespace))) throw error
+  }
 }
 
 /** @returns the names of all labs' namespaces on this machine */

@@ -46,8 +46,7 @@ typedef struct Packet {
   Nanoseconds due;
   uint64_t order;
   Stage stage;
-  int from, to;
-  int length;
+  int from, to, length;
   uint8_t bytes[MTU];
 } Packet;
 
@@ -85,12 +84,9 @@ static const struct {
   {"queue_bytes", offsetof(Settings, queue_bytes), 1e9},
   {"cut", offsetof(Settings, cut), 1},
 };
-enum { SETTING_COUNT = sizeof SETTINGS / sizeof *SETTINGS };
 
 static Node nodes[MAX_NODES];
-static int node_count;
-/* The namespace in which we were started. */
-static int home;
+static int node_count, home; /* The latter: the namespace in which we were started. */
 
 static void crash(const char *what) {
   perror(what);
@@ -277,7 +273,7 @@ static const char *cut_value(char *word) {
 
 static bool read_setting(Settings *settings, const char *key, const char *value) {
   if (value == NULL) return refuse("'%s' is not of the form KEY=VALUE", key);
-  for (int index = 0; index < SETTING_COUNT; index++) {
+  for (size_t index = 0; index < sizeof SETTINGS / sizeof *SETTINGS; index++) {
     if (strcmp(key, SETTINGS[index].name) != 0) continue;
     char *end;
     const double number = strtod(value, &end);
