@@ -7,7 +7,7 @@ import { manifestHash } from '#shared/dissemination/manifest.ts'
 import type { Handshake } from '#shared/protocol/handshake.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
-import { describedRun, emptyFeed, peerName, publishedVersion, RUN, secretOf, WAITING } from '#shared/testing/swarm-fixtures.ts'
+import { describedRun, emptyFeed, peerName, publishedVersion, RUN, signedJoin, WAITING } from '#shared/testing/swarm-fixtures.ts'
 import { startSignalingServer, type SignalingServer, type SignalingServerOptions } from './server.ts'
 import { joinAs, LoopbackClient, openRun, publish, putChunk, TOKEN } from './testing/loopback.ts'
 
@@ -62,6 +62,8 @@ async function chunkStatus(version: number): Promise<number> {
   return (await fetch(`${server.url}/chunks/${hash}`)).status
 }
 
+/** Signed for no connection. */
+const UNASKED = signedJoin(1, { server: 'elsewhere.example', challenge: '0'.repeat(64) })
 const submission = { run: RUN, lease: 'l1', rollouts: [{ id: '0/0', version: 0, manifestHash: 'a'.repeat(64), prompt: 0, index: 0, seed: 'b'.repeat(64), tokens: [1], logProbs: [-1], finish: 'stop' }] }
 
 describe('the swarm', () => {
@@ -143,7 +145,7 @@ describe('the swarm', () => {
     expect(await chunkStatus(0)).toBe(404)
     const [[hash, bytes]] = [...first.chunks] as [[string, Uint8Array<ArrayBuffer>]]
     expect(await refusal(putChunk(server.url, hash, bytes))).toEqual([409, 'unknown_chunk'])
-    expect(await ada.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(1), secret: secretOf(peerName(1)) })).toMatchObject({ code: 'unknown_run' })
+    expect(await ada.ask('join', await ada.joinRequest(1))).toMatchObject({ code: 'unknown_run' })
   })
 
   test('after a restart everybody says it again and goes on', async () => {
@@ -159,7 +161,7 @@ describe('the swarm', () => {
     server = await start({ port })
     await Promise.all(back)
 
-    expect(await ada.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(1), secret: secretOf(peerName(1)) })).toMatchObject({ code: 'unknown_run' })
+    expect(await ada.ask('join', await ada.joinRequest(1))).toMatchObject({ code: 'unknown_run' })
     await openRun(trainer)
     await publish(server.url, trainer, base)
     await ada.hear('run_described')
@@ -167,6 +169,25 @@ describe('the swarm', () => {
     expect(await trainer.hear('peer_joined')).toEqual({ run: RUN, peer: peerName(1) })
     ada.tell('work_wanted', { run: RUN, version: 0, rollouts: 1 })
     expect(await trainer.hear('work_wanted')).toMatchObject({ peer: peerName(1) })
+  })
+})
+
+describe('who a peer is', () => {
+  test('a join that was heard on its way is of no use on another socket; the page itself comes back on a new one and gets its place', async () => {
+    await openedTrainer()
+    const [ada, thief] = [client(), client()]
+    const heard = await ada.joinRequest(1)
+    expect(await ada.ask('join', heard)).toMatchObject({ kind: 'welcome' })
+    expect(await thief.ask('join', heard)).toMatchObject({ kind: 'refused', code: 'bad_signature' })
+    expect(ada.socket.connected).toBe(true)
+
+    const replaced = ada.until('disconnect')
+    const again = client()
+    await joinAs(again, 1)
+    expect(await replaced).toBe('io server disconnect')
+    await joinAs(thief, 2)
+    expect(await thief.hear('introduction')).toEqual({ peer: peerName(1), initiator: true })
+    expect(await again.hear('introduction')).toEqual({ peer: peerName(2), initiator: false })
   })
 })
 
@@ -182,9 +203,9 @@ describe('refusals on the socket', () => {
     ['an unknown event', 'format_disk', {}, 'malformed'],
     ['a trainer’s event from a page', 'run_opened', { protocol: PROTOCOL_VERSION, description: describedRun(), newest: 0, tokenizer: null }, 'malformed'],
     ['no payload', 'join', undefined, 'malformed'],
-    ['an unknown key', 'join', { protocol: PROTOCOL_VERSION, peer: peerName(1), secret: secretOf(peerName(1)), admin: true }, 'malformed'],
-    ['another protocol version', 'join', { protocol: PROTOCOL_VERSION + 1, peer: peerName(1), secret: secretOf(peerName(1)) }, 'unsupported_protocol'],
-    ['an unknown run', 'join', { protocol: PROTOCOL_VERSION, run: 'other', peer: peerName(1), secret: secretOf(peerName(1)) }, 'unknown_run'],
+    ['an unknown key', 'join', { ...UNASKED, admin: true }, 'malformed'],
+    ['another protocol version', 'join', { ...UNASKED, protocol: PROTOCOL_VERSION + 1 }, 'unsupported_protocol'],
+    ['an unknown run', 'join', { ...UNASKED, run: 'other' }, 'unknown_run'],
     ['an oversized signal', 'signal', { to: peerName(1), data: 'x'.repeat(3 * LIMITS.signalBytes) }, 'too_large'],
     ['a submission before joining', 'rollouts_submitted', submission, 'not_joined']
   ])('%s is refused, and the socket goes on', async (_, event, payload, code) => {

@@ -6,7 +6,7 @@ import { manifestHash } from '#shared/dissemination/manifest.ts'
 import { toHuggingFaceConfig } from '#shared/model/config.ts'
 import type { PlaceAssigned, SequenceRequested, SequencesGenerated } from '#shared/protocol/stage-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
-import { describedRun, peerName, publishedVersion, RUN, secretOf } from '#shared/testing/swarm-fixtures.ts'
+import { describedRun, peerName, publishedVersion, RUN } from '#shared/testing/swarm-fixtures.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { startSignalingServer, type SignalingServer } from './server.ts'
 import { LoopbackClient, publish, TOKEN } from './testing/loopback.ts'
@@ -45,7 +45,7 @@ function client(auth: ConstructorParameters<typeof LoopbackClient>[1]): Loopback
 
 async function joined(index: number, memoryBytes: number): Promise<LoopbackClient> {
   const tab = client({ role: 'volunteer' })
-  await tab.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(index), secret: secretOf(peerName(index)), memory: { memoryBytes, largestTensorBytes: memoryBytes } })
+  await tab.ask('join', await tab.joinRequest(index, { memory: { memoryBytes, largestTensorBytes: memoryBytes } }))
   return tab
 }
 

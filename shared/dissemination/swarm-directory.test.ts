@@ -1,15 +1,20 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { runs } from '../testing/property-runs.ts'
-import { describedRun, emptyFeed, peerName, publishedVersion, RUN, secretOf, WAITING, type PublishedVersion } from '../testing/swarm-fixtures.ts'
+import { describedRun, emptyFeed, peerKey, peerName, publishedVersion, RUN, signedJoin, WAITING, type PublishedVersion } from '../testing/swarm-fixtures.ts'
+import { sha256Hex } from '../crypto/sha256.ts'
 import { signingKeyFrom } from '../crypto/signature.ts'
+import { encodeUtf8 } from '../model/utf8.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
+import type { JoinRequest } from '../protocol/volunteer-messages.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import { chunksOf, manifestHash } from './manifest.ts'
 import { stepSwarmDirectory, type DirectoryInput } from './swarm-directory.ts'
-import { createSwarmDirectory, type DirectoryEffect } from './swarm-state.ts'
+import { createSwarmDirectory, type DirectoryEffect, type Identification } from './swarm-state.ts'
 
 const FORGET_AFTER_MS = 60_000
+
+const identificationOf = (connection: string): Identification => ({ server: 'swarm.example', challenge: sha256Hex(encodeUtf8(connection)) })
 
 /** A directory, and pages and trainers that say one thing after the other. Connections are named as their peers unless told otherwise. */
 function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
@@ -40,13 +45,13 @@ function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
       return effects
     },
     open({ connection = 'trainer', newest = 0, change = {} }: { connection?: string; newest?: number; change?: Parameters<typeof describedRun>[0] } = {}): DirectoryEffect[] {
-      step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' } })
+      step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' }, identification: identificationOf(connection) })
       return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change), newest, tokenizer: null } })
     },
-    connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' } }),
-    join(index: number, { connection = peerName(index), secret = secretOf(peerName(index)), protocol = PROTOCOL_VERSION } = {}): DirectoryEffect[] {
-      if (!directory.connections.has(connection)) step({ kind: 'connected', connection, handshake: { role: 'volunteer' } })
-      return step({ kind: 'join', connection, message: { protocol, peer: peerName(index), secret } })
+    connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' }, identification: identificationOf(connection) }),
+    join(index: number, { connection = peerName(index), message = signedJoin(index, identificationOf(connection)) } = {}): DirectoryEffect[] {
+      if (!directory.connections.has(connection)) step({ kind: 'connected', connection, handshake: { role: 'volunteer' }, identification: identificationOf(connection) })
+      return step({ kind: 'join', connection, message })
     },
     hold: (index: number, { manifest }: PublishedVersion): DirectoryEffect[] =>
       step({ kind: 'version_held', connection: peerName(index), message: { run: manifest.run, version: manifest.version, manifestHash: manifestHash(manifest) } })
@@ -89,17 +94,38 @@ describe('joining', () => {
     expect(told(effects, 'run_feed')).toEqual([['page', emptyFeed(3)]])
   })
 
-  test('another protocol, another run and another’s name are refused', () => {
+  test('another protocol and another run are refused', () => {
     const testbed = createTestbed()
     testbed.open()
     testbed.publish(base)
-    testbed.join(1)
-    expect(answers(testbed.join(2, { protocol: PROTOCOL_VERSION + 1 }))).toMatchObject([{ code: 'unsupported_protocol' }])
-    expect(answers(testbed.join(1, { connection: 'thief', secret: 'f'.repeat(64) }))).toMatchObject([{ code: 'peer_id_taken' }])
-    testbed.step({ kind: 'disconnected', connection: peerName(1) })
-    expect(answers(testbed.join(1, { connection: 'thief', secret: 'f'.repeat(64) }))).toMatchObject([{ code: 'peer_id_taken' }])
-    const elsewhere = testbed.step({ kind: 'join', connection: 'thief', message: { protocol: PROTOCOL_VERSION, run: 'other', peer: peerName(3), secret: 'f'.repeat(64) } })
-    expect(answers(elsewhere)).toMatchObject([{ code: 'unknown_run' }])
+    const terms = identificationOf(peerName(2))
+    expect(answers(testbed.join(2, { message: signedJoin(2, terms, { protocol: PROTOCOL_VERSION + 1 }) }))).toMatchObject([{ code: 'unsupported_protocol' }])
+    expect(answers(testbed.join(2, { message: signedJoin(2, terms, { run: 'other' }) }))).toMatchObject([{ code: 'unknown_run' }])
+  })
+
+  test('every page is given a challenge of its own; who only watches is given none', () => {
+    const testbed = createTestbed()
+    expect(told(testbed.connect('page'), 'challenge')).toEqual([['page', { challenge: identificationOf('page').challenge }]])
+    const watching = testbed.step({ kind: 'connected', connection: 'dashboard', handshake: { role: 'observer' }, identification: identificationOf('dashboard') })
+    expect(told(watching, 'challenge')).toEqual([])
+  })
+
+  test.each<[string, (honest: JoinRequest) => JoinRequest]>([
+    ['a signature for another connection', () => signedJoin(1, identificationOf('another'))],
+    ['a signature for another server', () => signedJoin(1, { ...identificationOf('thief'), server: 'elsewhere.example' })],
+    ['a signature for another run', honest => ({ ...honest, run: RUN })],
+    ['another’s key', honest => ({ ...honest, publicKey: peerKey(2).publicKey })],
+    ['a key that is none', honest => ({ ...honest, publicKey: 'f'.repeat(64) })],
+    ['a changed signature', honest => ({ ...honest, signature: 'f'.repeat(128) })]
+  ])('%s is refused, and who is here stays', (_, forge) => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (const index of [1, 2]) testbed.join(index)
+    const effects = testbed.join(1, { connection: 'thief', message: forge(signedJoin(1, identificationOf('thief'))) })
+    expect(answers(effects)).toMatchObject([{ kind: 'refused', code: 'bad_signature' }])
+    expect(effects).not.toContainEqual(expect.objectContaining({ kind: 'close' }))
+    expect([...testbed.directory.runs.get(RUN)!.peers.values()].map(({ connection }) => connection)).toEqual([peerName(1), peerName(2)])
   })
 
   test('the same page on a new socket replaces its old one', () => {

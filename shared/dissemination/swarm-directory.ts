@@ -19,10 +19,10 @@ import { loseLink, passSignal } from './introductions.ts'
 import { COVERAGE_INTERVAL_MS, coverageTells, passFragment, showCoverage, stepLayers } from './swarm-layers.ts'
 import { join, leave } from './swarm-membership.ts'
 import { openRun, publishPolicy } from './swarm-publication.ts'
-import { newestRun, showRun, watchersOf, type ConnectionId, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
+import { newestRun, showRun, watchersOf, type ConnectionId, type Identification, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
 type ConnectionInput = { readonly connection: ConnectionId } & (
-  | { readonly kind: 'connected'; readonly handshake: Handshake }
+  | { readonly kind: 'connected'; readonly handshake: Handshake; readonly identification: Identification }
   | { readonly kind: 'disconnected' }
   // Pages.
   | { readonly kind: 'join'; readonly message: JoinRequest }
@@ -68,7 +68,7 @@ function take(directory: SwarmDirectory, input: DirectoryInput, now: number): Di
 }
 
 function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): DirectoryEffect[] {
-  if (input.kind === 'connected') return connect(directory, input.connection, input.handshake, now)
+  if (input.kind === 'connected') return connect(directory, input, now)
   const connection = directory.connections.get(input.connection)
   // What a replaced socket had still on its way.
   if (connection === undefined) return []
@@ -157,12 +157,14 @@ function wake(directory: SwarmDirectory, now: number): DirectoryEffect[] {
   return effects
 }
 
-function connect(directory: SwarmDirectory, id: ConnectionId, handshake: Handshake, now: number): DirectoryEffect[] {
+function connect(directory: SwarmDirectory, { connection: id, handshake, identification }: Extract<ConnectionInput, { kind: 'connected' }>, now: number): DirectoryEffect[] {
   const watching = handshake.role === 'observer' ? handshake.run : undefined
-  directory.connections.set(id, { id, role: handshake.role, watching, peer: undefined })
+  directory.connections.set(id, { id, role: handshake.role, watching, identification, peer: undefined })
+  const { challenge } = identification
+  const challenged: DirectoryEffect[] = handshake.role === 'volunteer' ? [{ kind: 'tell', to: id, event: 'challenge', payload: { challenge } }] : []
   const run = directory.runs.get(watching ?? newestRun(directory) ?? '')
-  if (run === undefined || handshake.role === 'trainer') return []
-  return [...showRun(run, [id]), ...(handshake.role === 'observer' ? coverageTells(run, [id], now) : [])]
+  if (run === undefined || handshake.role === 'trainer') return challenged
+  return [...challenged, ...showRun(run, [id]), ...(handshake.role === 'observer' ? coverageTells(run, [id], now) : [])]
 }
 
 function disconnect(directory: SwarmDirectory, connection: DirectoryConnection, now: number): DirectoryEffect[] {

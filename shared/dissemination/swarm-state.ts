@@ -10,6 +10,7 @@ import type { RunFeed } from '../protocol/run-feed.ts'
 import type { PeerSubmits, PolicyPublishedAnswer, runOpenedAnswer, TRAINER_HEARS } from '../protocol/trainer-messages.ts'
 import type { v } from '../protocol/schema.ts'
 import type { SequenceEvent, ServingState } from '../serving/serving-state.ts'
+import type { JoinTerms } from './peer-identity.ts'
 import type { JoinAnswer, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
 
 /** One socket. Chosen by the adapter. */
@@ -41,11 +42,15 @@ export type DirectoryEffect =
   | { readonly kind: 'wake_at'; readonly time: number }
   | { readonly kind: 'close'; readonly connection: ConnectionId }
 
+/** What a join on one connection has to be signed for. */
+export type Identification = Pick<JoinTerms, 'server' | 'challenge'>
+
 export interface DirectoryConnection {
   readonly id: ConnectionId
   readonly role: Handshake['role']
   /** The run whose feed was asked for; undefined: the newest. */
   watching: RunId | undefined
+  readonly identification: Identification
   peer: SwarmPeer | undefined
 }
 
@@ -90,8 +95,6 @@ export interface SwarmRun {
   readonly policies: Map<PolicyVersion, AnnouncedPolicy>
   /** In the order in which they joined. */
   readonly peers: Map<PeerId, SwarmPeer>
-  /** SHA-256 of the secrets, of peers that left too: nobody shall return under another's name. */
-  readonly secrets: Map<PeerId, ContentHash>
   feed: RunFeed | undefined
   /** Who holds which layers and serves whom; undefined for a model that tabs cannot compute. */
   readonly layers: RunLayers | undefined

@@ -7,7 +7,6 @@ export const REFUSAL_CODES = [
   'too_many_requests',
   'unsupported_protocol',
   'unauthorised',
-  'peer_id_taken',
   'not_joined',
   'unknown_run',
   'run_taken',

@@ -2,7 +2,7 @@
  * Between a page and the signaling server. Every event has one object as payload; those under "asked" are answered by an
  * acknowledgement, the answer or a refusal. Page: role `volunteer` (works) or `observer` (only watches the feed).
  */
-import { contentHash, count, peerId, policyVersion, runId } from './identifiers.ts'
+import { contentHash, count, peerId, policyVersion, publicKey, runId, signature } from './identifiers.ts'
 import { layerCoverage } from './layer-coverage.ts'
 import { lease } from './lease.ts'
 import { LIMITS } from './limits.ts'
@@ -37,9 +37,10 @@ export const joinRequest = v.strictObject({
   protocol: count,
   /** Absent: the server's only, or newest, run. */
   run: v.optional(runId),
-  peer: peerId,
-  /** Keeps others from taking over `peer` when it reconnects; never shown to anybody. */
-  secret: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  /** Ed25519, of this page load. The peer's id follows from it (`shared/dissemination/peer-identity.ts`). */
+  publicKey,
+  /** By that key, over the challenge of this connection. */
+  signature,
   /** Absent: it takes no layers. */
   memory: v.optional(memoryOffer),
   /** The layers that it still has loaded, after a server or its connection came back. */
@@ -68,7 +69,8 @@ export type SignalSent = v.InferOutput<typeof signalSent>
 export const linkLost = v.strictObject({ peer: peerId })
 export type LinkLost = v.InferOutput<typeof linkLost>
 
-/** Told, server → page. */
+/** Told, server → page: what a join on this connection has to sign. */
+export const challenge = v.strictObject({ challenge: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) })
 export const signalReceived = v.strictObject({ from: peerId, data: signalData })
 export type SignalReceived = v.InferOutput<typeof signalReceived>
 /** Asks for a link; exactly one side is the initiator. */
@@ -78,6 +80,8 @@ export type Introduction = v.InferOutput<typeof introduction>
 export const VOLUNTEER_ASKS = { join: joinRequest, rollouts_submitted: rolloutSubmission } as const
 export const VOLUNTEER_TELLS = { version_held: versionHeld, work_wanted: workWanted, signal: signalSent, peer_status: peerStatus, link_lost: linkLost, leave: v.strictObject({}), ...STAGE_TELLS } as const
 export const VOLUNTEER_HEARS = {
+  /** To pages that may join, once connected. */
+  challenge,
   /** To every page, once connected and whenever a run opens: what it would cost to help is shown before anybody joins. */
   run_described: runDescription,
   policy_announced: policyAnnouncement,

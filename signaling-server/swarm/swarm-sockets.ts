@@ -1,4 +1,5 @@
 /** The only place that knows socket.io: checks what arrives, hands it to the directory, carries out what the directory decides. */
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import type { Logger } from 'pino'
@@ -86,7 +87,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     // A trainer is listened to once more for every submission that it judges.
     if (handshake.role === 'trainer') socket.setMaxListeners(0)
     log.debug({ event: 'connected', connection: socket.id, role: handshake.role })
-    decide({ kind: 'connected', connection: socket.id, handshake }, socket)
+    decide({ kind: 'connected', connection: socket.id, handshake, identification: { server: socket.handshake.headers.host ?? '', challenge: randomBytes(32).toString('hex') } }, socket)
     socket.on('disconnect', reason => {
       log.debug({ event: 'disconnected', connection: socket.id, reason })
       decide({ kind: 'disconnected', connection: socket.id }, socket)

@@ -20,8 +20,8 @@ const RECONNECTION_DELAY_MAX_MS = 10_000
 const REFUSED_DELAY_MS = 5000
 
 type Hearer<Event extends keyof Heard> = (message: v.InferOutput<Heard[Event]>) => void
-/** Not for every page: coverage is for those that watch, what stages hear for those that hold layers. */
-type ForSome = 'layer_coverage' | keyof typeof STAGE_HEARS
+/** Not for every page: coverage is for those that watch, a challenge for those that may join, what stages hear for those that hold layers. */
+type ForSome = 'layer_coverage' | 'challenge' | keyof typeof STAGE_HEARS
 
 export type ServerListener = {
   /** Said again after every attempt that failed. */
@@ -63,9 +63,11 @@ export class ServerConnection {
     if (this.#socket.connected) this.#socket.emit(event, checked(event, VOLUNTEER_TELLS[event], message))
   }
 
-  /** @returns undefined when no answer came in time, or none that can be understood */
+  /** @returns undefined when there is no connection, no answer came in time, or none that can be understood */
   async ask<Event extends keyof Asked>(event: Event, message: v.InferOutput<Asked[Event]>): Promise<v.InferOutput<(typeof ANSWERS)[Event]> | Refusal | undefined> {
     const request = checked(event, VOLUNTEER_ASKS[event], message)
+    // The library would send it on the next connection, for which it is not meant.
+    if (!this.#socket.connected) return undefined
     let answer: unknown
     try {
       answer = await this.#socket.timeout(ANSWER_TIMEOUT_MS[event]).emitWithAck(event, request)

@@ -1,10 +1,13 @@
 import { describeVolunteer, stepVolunteer } from '#shared/coordination/volunteer.ts'
 import { createVolunteer, type AnnouncedVersion, type VolunteerEffect, type VolunteerInput } from '#shared/coordination/volunteer-state.ts'
+import { signingKeyFrom } from '#shared/crypto/signature.ts'
+import { peerIdOf, signJoin } from '#shared/dissemination/peer-identity.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
+import type { RunId } from '#shared/protocol/identifiers.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
-import type { PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { JoinRequest, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
@@ -34,8 +37,10 @@ export class VolunteerSession {
   readonly #state = createVolunteer()
   readonly #inputs: VolunteerInput[] = []
   /** Of this page load: a reload is a new peer. */
-  readonly #peer = randomHex(16)
-  readonly #secret = randomHex(32)
+  readonly #key = signingKeyFrom(crypto.getRandomValues(new Uint8Array(32)))
+  readonly #peer = peerIdOf(this.#key.publicKey)
+  /** Of this connection. */
+  #challenge = ''
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
   #exchange: ChunkExchange | undefined
@@ -67,7 +72,11 @@ export class VolunteerSession {
       connection: connection => {
         cell.update({ connection })
         if (connection !== 'online') this.#stages.disconnected()
-        this.dispatch({ kind: connection === 'online' ? 'connected' : 'disconnected' })
+        if (connection !== 'online') this.dispatch({ kind: 'disconnected' })
+      },
+      challenge: ({ challenge }) => {
+        this.#challenge = challenge
+        this.dispatch({ kind: 'connected' })
       },
       run_described: description => {
         cell.update({ description })
@@ -176,12 +185,17 @@ export class VolunteerSession {
     const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
     const { engine, layers } = this.#state
     const held = engine === 'ready' && layers ? { held: layers } : {}
-    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), peer: this.#peer, secret: this.#secret, memory, ...held })
+    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), ...this.#proof(run), memory, ...held })
     if (this.#state.stopped !== null) return
     if (answer === undefined) return this.dispatch({ kind: 'join_unanswered' })
     if (answer.kind === 'welcome') return this.#welcome(answer, store)
     this.#detail = answer.detail ?? answer.code
     this.dispatch({ kind: 'join_refused', code: answer.code })
+  }
+
+  #proof(run: RunId | undefined): Pick<JoinRequest, 'publicKey' | 'signature'> {
+    const terms = { protocol: PROTOCOL_VERSION, server: location.host, challenge: this.#challenge, run }
+    return { publicKey: this.#key.publicKey, signature: signJoin(terms, this.#key) }
   }
 
   #welcome({ description, base, newest, iceServers }: Welcome, store: ChunkStore): void {
@@ -376,8 +390,4 @@ export class VolunteerSession {
     this.#cell.update({ volunteer })
     if (this.#state.joined) this.#status.report(volunteer)
   }
-}
-
-function randomHex(bytes: number): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), byte => byte.toString(16).padStart(2, '0')).join('')
 }
