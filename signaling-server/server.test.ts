@@ -88,6 +88,17 @@ describe('the swarm', () => {
     expect(await trainer.hear('peer_left')).toEqual({ run: RUN, peer: peerName(1) })
   })
 
+  test('a tab is told of the STUN and TURN servers, with a credential in its own name', async () => {
+    await server.close()
+    server = await start({ ice: { stun: ['stun:s.example:3478'], turn: ['turn:t.example:3478'], turnSecret: 'a secret of the TURN server' } })
+    await openedTrainer()
+    const { iceServers } = await joinAs(client(), 1)
+    const [, ends, peer] = /^(\d+):(.*)$/.exec(iceServers[1]!.username!)!
+    expect(iceServers.map(({ urls }) => urls)).toEqual(['stun:s.example:3478', 'turn:t.example:3478'])
+    expect(peer).toBe(peerName(1))
+    expect(Math.abs(Number(ends) - Date.now() / 1000 - 3600)).toBeLessThan(60)
+  })
+
   test('wishes, status and leases pass between tab and trainer; verdicts answer a submission', async () => {
     const trainer = await openedTrainer()
     const ada = client()

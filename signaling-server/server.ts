@@ -3,10 +3,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { pino, type Logger } from 'pino'
 import { LIMITS } from '#shared/protocol/limits.ts'
-import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { createApp } from './http/app.ts'
 import { ChunkOrigin } from './http/chunk-origin.ts'
 import { createMetrics } from './http/metrics.ts'
+import { NO_ICE_SERVERS, type IceOptions } from './ice-servers.ts'
 import type { ServingPort } from './serving-port.ts'
 import { openSwarmSockets } from './swarm/swarm-sockets.ts'
 import type { Rate } from './swarm/token-bucket.ts'
@@ -23,7 +23,8 @@ export interface SignalingServerOptions {
   readonly apiKeys?: readonly string[]
   /** Who generates for that API; the tabs of the swarm unless a test says otherwise. */
   readonly serving?: ServingPort
-  readonly iceServers?: Welcome['iceServers']
+  /** STUN and TURN servers that tabs shall use; none unless said. */
+  readonly ice?: IceOptions
   readonly originBytesPerRun?: number
   /** Default: twelve hours, so that the dashboard still shows in the morning what a run of the night came to. */
   readonly forgetRunsAfterMs?: number
@@ -63,7 +64,7 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
     http,
     {
       trainerToken: options.trainerToken,
-      iceServers: options.iceServers ?? [],
+      ice: options.ice ?? NO_ICE_SERVERS,
       originBytesPerRun: options.originBytesPerRun ?? LIMITS.originBytesPerRun,
       forgetRunsAfterMs: options.forgetRunsAfterMs ?? 12 * 3_600_000,
       verdictsWithinMs: options.verdictsWithinMs ?? 120_000,

@@ -13,12 +13,14 @@ import { stepSwarmDirectory, type DirectoryInput } from './swarm-directory.ts'
 import { createSwarmDirectory, type DirectoryEffect, type Identification } from './swarm-state.ts'
 
 const FORGET_AFTER_MS = 60_000
+const RENEW_AFTER_MS = 30_000
+const ICE_SERVERS = [{ urls: 'stun:swarm.example:3478' }]
 
 const identificationOf = (connection: string): Identification => ({ server: 'swarm.example', challenge: sha256Hex(encodeUtf8(connection)) })
 
 /** A directory, and pages and trainers that say one thing after the other. Connections are named as their peers unless told otherwise. */
-function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
-  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun, forgetRunsAfterMs: FORGET_AFTER_MS, firstPipeline: 1 })
+function createTestbed({ originBytesPerRun = LIMITS.originBytesPerRun, renewIceServersAfterMs }: { originBytesPerRun?: number; renewIceServersAfterMs?: number } = {}) {
+  const directory = createSwarmDirectory({ renewIceServersAfterMs, originBytesPerRun, forgetRunsAfterMs: FORGET_AFTER_MS, firstPipeline: 1 })
   let now = 1000
   let wakeAt: number | undefined
   const step = (input: DirectoryInput): DirectoryEffect[] => {
@@ -51,7 +53,7 @@ function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
     connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' }, identification: identificationOf(connection) }),
     join(index: number, { connection = peerName(index), message = signedJoin(index, identificationOf(connection)) } = {}): DirectoryEffect[] {
       if (!directory.connections.has(connection)) step({ kind: 'connected', connection, handshake: { role: 'volunteer' }, identification: identificationOf(connection) })
-      return step({ kind: 'join', connection, message })
+      return step({ kind: 'join', connection, message, iceServers: ICE_SERVERS })
     },
     hold: (index: number, { manifest }: PublishedVersion): DirectoryEffect[] =>
       step({ kind: 'version_held', connection: peerName(index), message: { run: manifest.run, version: manifest.version, manifestHash: manifestHash(manifest) } })
@@ -128,6 +130,24 @@ describe('joining', () => {
     expect([...testbed.directory.runs.get(RUN)!.peers.values()].map(({ connection }) => connection)).toEqual([peerName(1), peerName(2)])
   })
 
+  test('a peer hears of its ICE servers when it joins, and all are given others together, again and again', () => {
+    const testbed = createTestbed({ renewIceServersAfterMs: RENEW_AFTER_MS })
+    testbed.open()
+    testbed.publish(base)
+    expect(answers(testbed.join(1))).toMatchObject([{ iceServers: ICE_SERVERS }])
+    testbed.wait(RENEW_AFTER_MS - 1)
+    testbed.join(2)
+    const renewal = [1, 2].map(index => ({ kind: 'renew_ice_servers', to: peerName(index), peer: peerName(index) }))
+    const renewed = (ms: number): DirectoryEffect[] => testbed.wait(ms).filter(({ kind }) => kind === 'renew_ice_servers')
+    expect(renewed(1)).toEqual(renewal)
+    expect(renewed(RENEW_AFTER_MS - 1)).toEqual([])
+    expect(renewed(1)).toEqual(renewal)
+    for (const index of [1, 2]) testbed.step({ kind: 'disconnected', connection: peerName(index) })
+    expect(renewed(2 * RENEW_AFTER_MS)).toEqual([])
+    testbed.join(1)
+    expect(renewed(RENEW_AFTER_MS)).toEqual(renewal.slice(0, 1))
+  })
+
   test('the same page on a new socket replaces its old one', () => {
     const testbed = createTestbed()
     testbed.open()
@@ -199,7 +219,7 @@ describe('publishing', () => {
   })
 
   test('refuses what is not the trainer’s to publish, out of order, forged or too large', () => {
-    const testbed = createTestbed(base.manifest.groups[0]!.chunks[0]!.size * 2)
+    const testbed = createTestbed({ originBytesPerRun: base.manifest.groups[0]!.chunks[0]!.size * 2 })
     testbed.open()
     expect(answers(testbed.publish(first))).toMatchObject([{ code: 'malformed', detail: 'version 1 before the base model, version 0' }])
     testbed.publish(base)

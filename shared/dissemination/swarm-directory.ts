@@ -13,11 +13,11 @@ import type { v } from '../protocol/schema.ts'
 import type { STAGE_TELLS } from '../protocol/stage-messages.ts'
 import type { PersonsRequest, StageTold } from '../serving/serving-state.ts'
 import type { LeaseGrant, RunOpened } from '../protocol/trainer-messages.ts'
-import type { JoinRequest, LinkLost, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
+import type { IceServers, JoinRequest, LinkLost, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
 import { forgetAbandonedRuns, forgottenAt } from './abandoned-runs.ts'
 import { loseLink, passSignal } from './introductions.ts'
 import { COVERAGE_INTERVAL_MS, coverageTells, passFragment, showCoverage, stepLayers } from './swarm-layers.ts'
-import { join, leave } from './swarm-membership.ts'
+import { join, leave, renewIceServers } from './swarm-membership.ts'
 import { openRun, publishPolicy } from './swarm-publication.ts'
 import { newestRun, showRun, watchersOf, type ConnectionId, type Identification, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
@@ -25,7 +25,8 @@ type ConnectionInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'connected'; readonly handshake: Handshake; readonly identification: Identification }
   | { readonly kind: 'disconnected' }
   // Pages.
-  | { readonly kind: 'join'; readonly message: JoinRequest }
+  /** `iceServers`: for the peer whose key it names, if it may join. */
+  | { readonly kind: 'join'; readonly message: JoinRequest; readonly iceServers: IceServers }
   | { readonly kind: 'leave' }
   | { readonly kind: 'version_held'; readonly message: VersionHeld }
   | { readonly kind: 'work_wanted'; readonly message: WorkWanted }
@@ -76,7 +77,7 @@ function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): D
     case 'disconnected':
       return disconnect(directory, connection, now)
     case 'join':
-      return join(directory, connection, input.message, now)
+      return join(directory, connection, input.message, input.iceServers, now)
     case 'leave':
       return leave(directory, connection, now)
     case 'version_held':
@@ -141,7 +142,7 @@ function askForWakeUp(directory: SwarmDirectory): DirectoryEffect[] {
     const { layers } = run
     return [forgottenAt(directory, run), ...(layers === undefined ? [] : [layers.serving.wakeAt ?? Infinity, layers.isShown ? Infinity : layers.shownAt + COVERAGE_INTERVAL_MS])]
   })
-  const time = Math.min(Infinity, ...times)
+  const time = Math.min(directory.iceServersDueAt, ...times)
   if (time === Infinity || (directory.wakeAt !== undefined && directory.wakeAt <= time)) return []
   directory.wakeAt = time
   return [{ kind: 'wake_at', time }]
@@ -149,7 +150,7 @@ function askForWakeUp(directory: SwarmDirectory): DirectoryEffect[] {
 
 function wake(directory: SwarmDirectory, now: number): DirectoryEffect[] {
   directory.wakeAt = undefined
-  const effects = forgetAbandonedRuns(directory, now)
+  const effects = [...forgetAbandonedRuns(directory, now), ...renewIceServers(directory, now)]
   for (const run of directory.runs.values()) {
     const { wakeAt } = run.layers?.serving ?? {}
     if (wakeAt !== undefined && wakeAt <= now) effects.push(...stepLayers(run, { kind: 'wake' }, now))

@@ -16,7 +16,7 @@ const base = publishedVersion(0)
 const identification = { server: 'swarm.example', challenge: 'c'.repeat(64) }
 
 function createTestbed(model: Record<string, unknown> = toHuggingFaceConfig(config)) {
-  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun: LIMITS.originBytesPerRun, forgetRunsAfterMs: 60_000, firstPipeline: 7 })
+  const directory = createSwarmDirectory({ renewIceServersAfterMs: undefined, originBytesPerRun: LIMITS.originBytesPerRun, forgetRunsAfterMs: 60_000, firstPipeline: 7 })
   let now = 1000
   let wakeAt = Infinity
   const step = (input: DirectoryInput): DirectoryEffect[] => {
@@ -47,7 +47,7 @@ function createTestbed(model: Record<string, unknown> = toHuggingFaceConfig(conf
       const peer = peerName(index)
       step({ kind: 'connected', connection: peer, handshake: { role: 'volunteer' }, identification })
       const memory = memoryBytes === undefined ? {} : { memory: { memoryBytes, largestTensorBytes: memoryBytes } }
-      return step({ kind: 'join', connection: peer, message: signedJoin(index, identification, memory) })
+      return step({ kind: 'join', connection: peer, message: signedJoin(index, identification, memory), iceServers: [] })
     },
     hold: (index: number, { manifest }: PublishedVersion): DirectoryEffect[] =>
       step({ kind: 'version_held', connection: peerName(index), message: { run: RUN, version: manifest.version, manifestHash: manifestHash(manifest) } }),

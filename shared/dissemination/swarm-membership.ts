@@ -3,14 +3,14 @@ import type { PeerId } from '../protocol/identifiers.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import { refuse, type Refusal } from '../protocol/refusal.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
-import type { JoinRequest, PolicyAnnouncement } from '../protocol/volunteer-messages.ts'
+import type { IceServers, JoinRequest, PolicyAnnouncement } from '../protocol/volunteer-messages.ts'
 import { introduce } from './introductions.ts'
 import { isSignedJoin, peerIdOf } from './peer-identity.ts'
 import { relayPlan } from './relay-plan.ts'
 import { layersOf, stepLayers } from './swarm-layers.ts'
 import { isJoinable, newestPolicy, newestRun, type AnnouncedPolicy, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
-export function join(directory: SwarmDirectory, connection: DirectoryConnection, request: JoinRequest, now: number): DirectoryEffect[] {
+export function join(directory: SwarmDirectory, connection: DirectoryConnection, request: JoinRequest, iceServers: IceServers, now: number): DirectoryEffect[] {
   const admitted = admit(directory, connection, request)
   if (admitted.kind === 'refused') return [{ kind: 'answer', answer: admitted }]
   const { id, run, base, newest } = admitted
@@ -33,6 +33,8 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
   }
   run.peers.set(peer.id, peer)
   connection.peer = peer
+  const { renewIceServersAfterMs } = directory.options
+  if (renewIceServersAfterMs !== undefined) directory.iceServersDueAt = Math.min(directory.iceServersDueAt, now + renewIceServersAfterMs)
   const introductions = introduce(run, peer)
   const { memory, held = null } = request
   // Before anything is announced: what it shall hold decides who can supply it.
@@ -40,7 +42,7 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
   const announce = (policy: AnnouncedPolicy): PolicyAnnouncement => ({ manifest: policy.manifest, suppliers: planRelay(run, policy).get(peer.id) ?? [] })
   effects.push({
     kind: 'answer',
-    answer: { kind: 'welcome', description: run.description, base: announce(base), newest: announce(newest), iceServers: directory.options.iceServers }
+    answer: { kind: 'welcome', description: run.description, base: announce(base), newest: announce(newest), iceServers }
   })
   if (run.trainer !== undefined) effects.push({ kind: 'tell', to: run.trainer, event: 'peer_joined', payload: { run: peer.run, peer: peer.id } })
   if (run.feed !== undefined) effects.push({ kind: 'tell', to: connection.id, event: 'run_feed', payload: run.feed })
@@ -63,6 +65,15 @@ function admit(directory: SwarmDirectory, { identification }: DirectoryConnectio
   const id = peerIdOf(request.publicKey)
   if (run.peers.size >= LIMITS.peersPerRun && !run.peers.has(id)) return refuse('server_full')
   return { kind: 'admitted', id, run, base, newest }
+}
+
+/** To all at once, whenever each joined: nobody's are older than twice the interval. */
+export function renewIceServers(directory: SwarmDirectory, now: number): DirectoryEffect[] {
+  const { iceServersDueAt, options } = directory
+  if (options.renewIceServersAfterMs === undefined || now < iceServersDueAt) return []
+  const peers = [...directory.runs.values()].flatMap(run => [...run.peers.values()])
+  directory.iceServersDueAt = peers.length === 0 ? Infinity : now + options.renewIceServersAfterMs
+  return peers.map(({ connection, id }) => ({ kind: 'renew_ice_servers', to: connection, peer: id }))
 }
 
 /** The connection stays: its page may join again, and sees the feed. */

@@ -11,7 +11,7 @@ import type { PeerSubmits, PolicyPublishedAnswer, runOpenedAnswer, TRAINER_HEARS
 import type { v } from '../protocol/schema.ts'
 import type { SequenceEvent, ServingState } from '../serving/serving-state.ts'
 import type { JoinTerms } from './peer-identity.ts'
-import type { JoinAnswer, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
+import type { JoinAnswer, VOLUNTEER_HEARS, WorkWanted } from '../protocol/volunteer-messages.ts'
 
 /** One socket. Chosen by the adapter. */
 export type ConnectionId = string
@@ -36,6 +36,8 @@ export type DirectoryEffect =
   | { readonly kind: 'retain_chunks'; readonly run: RunId; readonly chunks: readonly ChunkReference[] }
   /** The origin shall keep and accept nothing for the run any more. */
   | { readonly kind: 'forget_chunks'; readonly run: RunId }
+  /** The peer's TURN credentials will end: tell it others. */
+  | { readonly kind: 'renew_ice_servers'; readonly to: ConnectionId; readonly peer: PeerId }
   /** Of a request of the API. */
   | { readonly kind: 'sequence_event'; readonly run: RunId; readonly key: string; readonly event: SequenceEvent }
   /** Give the input `wake` then. Replaces the former wish. */
@@ -103,7 +105,8 @@ export interface SwarmRun {
 }
 
 export interface DirectoryOptions {
-  readonly iceServers: Welcome['iceServers']
+  /** Peers that have joined are given other ICE servers so often, in milliseconds; undefined: theirs stay good. */
+  readonly renewIceServersAfterMs: number | undefined
   readonly originBytesPerRun: number
   /** A run whose trainer has been away for so long is forgotten, in milliseconds. */
   readonly forgetRunsAfterMs: number
@@ -116,12 +119,14 @@ export interface SwarmDirectory {
   readonly connections: Map<ConnectionId, DirectoryConnection>
   /** In the order in which they were first opened. */
   readonly runs: Map<RunId, SwarmRun>
+  /** When all peers are given other ICE servers next, in milliseconds; Infinity while nobody has any that end. */
+  iceServersDueAt: number
   /** The last wish to be woken, in milliseconds. */
   wakeAt: number | undefined
 }
 
 export function createSwarmDirectory(options: DirectoryOptions): SwarmDirectory {
-  return { options, connections: new Map(), runs: new Map(), wakeAt: undefined }
+  return { options, connections: new Map(), runs: new Map(), iceServersDueAt: Infinity, wakeAt: undefined }
 }
 
 export function newestRun(directory: SwarmDirectory): RunId | undefined {

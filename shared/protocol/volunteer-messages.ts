@@ -22,13 +22,20 @@ const signalData = v.pipe(v.string(), v.maxLength(LIMITS.signalBytes))
 export const policyAnnouncement = v.strictObject({ manifest, suppliers: v.pipe(v.array(peerId), v.maxLength(LIMITS.linksPerPeer)) })
 export type PolicyAnnouncement = v.InferOutput<typeof policyAnnouncement>
 
+/** For links; what is in TURN credentials ends by itself. One address each. */
+export const iceServers = v.pipe(
+  v.array(v.strictObject({ urls: v.string(), username: v.optional(v.string()), credential: v.optional(v.string()) })),
+  v.maxLength(LIMITS.iceServers)
+)
+export type IceServers = v.InferOutput<typeof iceServers>
+
 export const welcome = v.strictObject({
   kind: v.literal('welcome'),
   description: runDescription,
   /** Base model and newest version (the same one while no update has been published). */
   base: policyAnnouncement,
   newest: policyAnnouncement,
-  iceServers: v.pipe(v.array(v.strictObject({ urls: v.string(), username: v.optional(v.string()), credential: v.optional(v.string()) })), v.maxLength(8))
+  iceServers
 })
 export type Welcome = v.InferOutput<typeof welcome>
 
@@ -87,6 +94,8 @@ export const VOLUNTEER_HEARS = {
   policy_announced: policyAnnouncement,
   lease_granted: lease,
   introduction,
+  /** Instead of those before, whose credentials will end soon: for links that are made from now on. */
+  ice_servers: v.strictObject({ iceServers }),
   peer_gone: v.strictObject({ peer: peerId }),
   signal: signalReceived,
   ...STAGE_HEARS,

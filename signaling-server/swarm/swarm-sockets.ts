@@ -5,22 +5,25 @@ import type { Server as HttpServer } from 'node:http'
 import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { chunksOf } from '#shared/dissemination/manifest.ts'
+import { peerIdOf } from '#shared/dissemination/peer-identity.ts'
 import { stepSwarmDirectory, type DirectoryInput } from '#shared/dissemination/swarm-directory.ts'
 import { createSwarmDirectory, type DirectoryEffect, type DirectoryOptions } from '#shared/dissemination/swarm-state.ts'
 import { handshake, type Handshake } from '#shared/protocol/handshake.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { refuse, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
-import { TRAINER_ANSWERS, TRAINER_ASKS, TRAINER_TELLS, type PeerSubmits } from '#shared/protocol/trainer-messages.ts'
-import { VOLUNTEER_ASKS, VOLUNTEER_TELLS, type SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
+import { TRAINER_ANSWERS, TRAINER_ASKS, TRAINER_TELLS, type PeerSubmits, type PolicyPublished } from '#shared/protocol/trainer-messages.ts'
+import { VOLUNTEER_ASKS, VOLUNTEER_TELLS, type JoinRequest, type SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
 import type { ServingPort } from '../serving-port.ts'
 import type { ChunkOrigin } from '../http/chunk-origin.ts'
 import type { Metrics } from '../http/metrics.ts'
+import { iceServersFor, TURN_CREDENTIAL_MS, type IceOptions } from '../ice-servers.ts'
 import { tokensMatch } from '../trainer-token.ts'
 import { DirectoryServing } from './directory-serving.ts'
 import { fullBucket, takeToken, type Rate } from './token-bucket.ts'
 
-export interface SwarmSocketOptions extends DirectoryOptions {
+export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServersAfterMs'> {
+  readonly ice: IceOptions
   readonly trainerToken: string
   /** Until a trainer's verdicts are given up, in milliseconds; tabs submit again, and submission is idempotent. */
   readonly verdictsWithinMs: number
@@ -53,7 +56,7 @@ export interface SwarmSockets {
 }
 
 export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, origin: ChunkOrigin, metrics: Metrics, log: Logger): SwarmSockets {
-  const directory = createSwarmDirectory(options)
+  const directory = createSwarmDirectory({ ...options, renewIceServersAfterMs: options.ice.turn.length === 0 ? undefined : TURN_CREDENTIAL_MS / 2 })
   const io = new Server(http, {
     serveClient: false,
     maxHttpBufferSize: LIMITS.socketMessageBytes,
@@ -102,12 +105,16 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
       }
       const decoded = decodeEvent(handshake.role, event, parameters[0])
       if (decoded.kind === 'refused') refuseSender(socket, acknowledge, decoded)
-      else decide({ kind: event, connection: socket.id, message: decoded.message, ...missingChunks(decoded.message, event) } as DirectoryInput, socket, acknowledge)
+      else decide({ kind: event, connection: socket.id, message: decoded.message, ...knownHere(event, decoded.message) } as DirectoryInput, socket, acknowledge)
     })
   })
 
-  const missingChunks = (message: unknown, event: string): object =>
-    event === 'policy_published' ? { missing: origin.missing(chunksOf((message as { manifest: Parameters<typeof chunksOf>[0] }).manifest)) } : {}
+  /** What the directory has to know besides the message. */
+  const knownHere = (event: string, message: unknown): object => {
+    if (event === 'policy_published') return { missing: origin.missing(chunksOf((message as PolicyPublished).manifest)) }
+    if (event === 'join') return { iceServers: iceServersFor(options.ice, peerIdOf((message as JoinRequest).publicKey), Date.now()) }
+    return {}
+  }
 
   let timer: NodeJS.Timeout | undefined
 
@@ -158,6 +165,9 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
         log.info({ event: 'run_forgotten', run: effect.run })
         origin.forget(effect.run)
         serving.forget(effect.run)
+        return
+      case 'renew_ice_servers':
+        io.sockets.sockets.get(effect.to)?.emit('ice_servers', { iceServers: iceServersFor(options.ice, effect.peer, Date.now()) })
         return
       case 'sequence_event':
         serving.hear(effect.run, effect.key, effect.event)

@@ -2,7 +2,7 @@ import { createChunkFetcher, stepChunkFetcher, type FetchEffect, type FetchInput
 import { createChunkSupplier, stepChunkSupplier, type SupplyEffect, type SupplyInput } from '#shared/dissemination/chunk-supplier.ts'
 import { chunksOf } from '#shared/dissemination/manifest.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
-import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { IceServers } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { LinkFrame } from './link-frame.ts'
 import { fetchFromOrigin } from './origin.ts'
@@ -10,7 +10,8 @@ import { PeerLinks } from './peer-links.ts'
 import { RoundTrips } from './round-trips.ts'
 
 export interface ChunkExchangeOptions {
-  readonly iceServers: Welcome['iceServers']
+  /** For links that are made now: credentials end. */
+  readonly iceServers: () => IceServers
   readonly store: ChunkStore
   /** For another tab, through the signaling server. */
   readonly signal: (to: string, data: string) => void

@@ -20,8 +20,8 @@ const RECONNECTION_DELAY_MAX_MS = 10_000
 const REFUSED_DELAY_MS = 5000
 
 type Hearer<Event extends keyof Heard> = (message: v.InferOutput<Heard[Event]>) => void
-/** Not for every page: coverage is for those that watch, a challenge for those that may join, what stages hear for those that hold layers. */
-type ForSome = 'layer_coverage' | 'challenge' | keyof typeof STAGE_HEARS
+/** Not for every page: coverage is for those that watch, a challenge and ICE servers for those that join, what stages hear for those that hold layers. */
+type ForSome = 'layer_coverage' | 'challenge' | 'ice_servers' | keyof typeof STAGE_HEARS
 
 export type ServerListener = {
   /** Said again after every attempt that failed. */

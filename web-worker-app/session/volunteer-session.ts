@@ -7,7 +7,7 @@ import type { RunId } from '#shared/protocol/identifiers.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
-import type { JoinRequest, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { IceServers, JoinRequest, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
@@ -41,6 +41,7 @@ export class VolunteerSession {
   readonly #peer = peerIdOf(this.#key.publicKey)
   /** Of this connection. */
   #challenge = ''
+  #iceServers: IceServers = []
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
   #exchange: ChunkExchange | undefined
@@ -89,6 +90,7 @@ export class VolunteerSession {
       },
       policy_announced: announcement => this.#announced(announcement),
       lease_granted: lease => this.dispatch({ kind: 'lease_granted', lease }),
+      ice_servers: ({ iceServers }) => (this.#iceServers = iceServers),
       introduction: ({ peer, initiator }) => this.#exchange?.introduce(peer, initiator),
       peer_gone: ({ peer }) => this.#exchange?.peerGone(peer),
       signal: ({ from, data }) => this.#exchange?.takeSignal(from, data),
@@ -207,12 +209,13 @@ export class VolunteerSession {
     const newestVersion = policies.announce(newest)
     if (typeof newestVersion === 'string') return this.#refuseRun(newestVersion)
     this.#detail = null
+    this.#iceServers = iceServers
     this.#stages.end()
     if (known !== undefined && policies !== known) this.#closeExchange()
     this.#policies = policies
     store.pin({ run: description.run, version: base.manifest.version })
     this.#exchange ??= new ChunkExchange({
-      iceServers,
+      iceServers: () => this.#iceServers,
       store,
       signal: (to, data) => this.#server.tell('signal', { to, data }),
       linkLost: peer => this.#server.tell('link_lost', { peer }),
