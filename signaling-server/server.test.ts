@@ -64,6 +64,10 @@ async function chunkStatus(version: number): Promise<number> {
 
 /** Signed for no connection. */
 const UNASKED = signedJoin(1, { server: 'elsewhere.example', challenge: '0'.repeat(64) })
+async function metrics(): Promise<string[]> {
+  return (await (await fetch(`${server.url}/metrics`)).text()).split('\n')
+}
+
 const submission = { run: RUN, lease: 'l1', rollouts: [{ id: '0/0', version: 0, manifestHash: 'a'.repeat(64), prompt: 0, index: 0, seed: 'b'.repeat(64), tokens: [1], logProbs: [-1], finish: 'stop' }] }
 
 describe('the swarm', () => {
@@ -257,6 +261,53 @@ describe('refusals on the socket', () => {
   })
 })
 
+describe('what an operator sees', () => {
+  test('who is here, what was said and refused, and how long a signal took, without a name of anybody', async () => {
+    await openedTrainer()
+    const [ada, bob] = [client(), client()]
+    await joinAs(ada, 1)
+    await joinAs(bob, 2)
+    ada.tell('peer_status', WAITING)
+    bob.tell('signal', { to: peerName(1), data: '{}' })
+    await ada.hear('signal')
+    bob.tell('signal', { to: peerName(9), data: '{}' })
+    bob.tell('x'.repeat(100), {})
+    for (const _ of ['unknown_peer', 'malformed']) await bob.hear('refused')
+    const lines = await metrics()
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'swarm_connection_count{role="volunteer"} 2',
+        'swarm_connection_count{role="trainer"} 1',
+        'swarm_peer_count{state="waiting"} 1',
+        'swarm_peer_count{state="unknown"} 1',
+        'swarm_messages_total{direction="received",event="signal"} 2',
+        'swarm_messages_total{direction="received",event="unknown"} 1',
+        'swarm_messages_total{direction="sent",event="signal"} 1',
+        'swarm_refusals_total{code="unknown_peer"} 1',
+        'swarm_refusals_total{code="malformed"} 1',
+        'swarm_signal_delivery_seconds_count 1'
+      ])
+    )
+    expect(lines.some(line => line.startsWith('nodejs_eventloop_lag_p99_seconds '))).toBe(true)
+    expect(lines.some(line => line.startsWith('process_resident_memory_bytes '))).toBe(true)
+    for (const secret of [peerName(1), 'xxxx', '127.0.0.1']) expect(lines.join('\n')).not.toContain(secret)
+  })
+
+  test('a server with no room for more sockets lives, and is not ready; who comes is refused', async () => {
+    await server.close()
+    server = await start({ connections: 1 })
+    const status = async (path: string): Promise<unknown[]> => {
+      const response = await fetch(server.url + path)
+      return [response.status, await response.json()]
+    }
+    expect(await status('/health/ready')).toEqual([200, { status: 'ready' }])
+    await client().hear('challenge')
+    expect(await status('/health/ready')).toEqual([503, { status: 'full' }])
+    expect(await status('/health')).toEqual([200, { status: 'ok', protocol: PROTOCOL_VERSION }])
+    expect(await refusedBy({ role: 'observer' })).toMatchObject({ code: 'server_full' })
+  })
+})
+
 describe('chunks over HTTP', () => {
   test('a chunk is sent whole or from an offset, and may be kept for ever', async () => {
     await openedTrainer()
@@ -270,9 +321,8 @@ describe('chunks over HTTP', () => {
     expect(new Uint8Array(await rest.arrayBuffer())).toEqual(bytes.slice(4000))
     expect((await fetch(url, { headers: { range: 'bytes=4096-' } })).status).toBe(416)
     expect((await fetch(url, { headers: { range: 'lines=1-2' } })).status).toBe(200)
-    const metrics = await (await fetch(`${server.url}/metrics`)).text()
-    expect(metrics).toContain(`swarm_origin_sent_bytes_total ${2 * 4096 + 96}`)
-    expect(metrics).toContain('swarm_connections{role="trainer"} 1')
+    expect(await metrics()).toContain(`swarm_link_io_bytes_total{direction="sent",path="origin"} ${2 * 4096 + 96}`)
+    expect(await metrics()).toContain('swarm_link_io_bytes_total{direction="received",path="origin"} 4096')
   })
 
   test('a put is refused without the token, when nobody expects it, when it is too large, and when it is something else', async () => {

@@ -29,6 +29,8 @@ export interface SignalingServerOptions {
   /** Default: twelve hours, so that the dashboard still shows in the morning what a run of the night came to. */
   readonly forgetRunsAfterMs?: number
   readonly verdictsWithinMs?: number
+  /** Sockets at once. Default: as many as a run may have peers, and some that watch. */
+  readonly connections?: number
   readonly messageRate?: Rate
   readonly log?: Logger
 }
@@ -56,10 +58,10 @@ const IDLE_CONNECTION_MS = 65_000
 export async function startSignalingServer(options: SignalingServerOptions): Promise<SignalingServer> {
   const log = options.log ?? pino({ level: 'silent' })
   const origin = new ChunkOrigin()
-  const metrics = createMetrics(origin, () => sockets.connectionsByRole())
+  const metrics = createMetrics(origin, () => sockets.counts())
   // The app first: socket.io takes its own requests before it passes the others on to whoever listened already.
   const serving: ServingPort = options.serving ?? { runs: () => sockets.serving.runs(), open: (sequence, listener) => sockets.serving.open(sequence, listener) }
-  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ ...options, serving }, origin, metrics, log))
+  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ ...options, serving }, () => sockets.readiness(), origin, metrics, log))
   const sockets = openSwarmSockets(
     http,
     {
@@ -69,6 +71,7 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
       forgetRunsAfterMs: options.forgetRunsAfterMs ?? 12 * 3_600_000,
       verdictsWithinMs: options.verdictsWithinMs ?? 120_000,
       firstPipeline: randomInt(2 ** 31),
+      connections: options.connections ?? LIMITS.peersPerRun + 1000,
       messageRate: options.messageRate ?? { perSecond: 50, burst: 400 }
     },
     origin,

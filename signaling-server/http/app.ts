@@ -25,11 +25,20 @@ export interface AppOptions {
 
 const PAGE_ROUTES = ['/', '/dashboard', '/playground']
 
-export function createApp(options: AppOptions, origin: ChunkOrigin, metrics: Metrics, log: Logger): Express {
+/** Whether more tabs should be sent here. */
+export type Readiness = 'ready' | 'full'
+
+export function createApp(options: AppOptions, readiness: () => Readiness, origin: ChunkOrigin, metrics: Metrics, log: Logger): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use(securityHeaders)
+  // Answered as long as anything is: a server that does not answer should be started again.
   app.get('/health', (_request, response) => void response.json({ status: 'ok', protocol: PROTOCOL_VERSION }))
+  // 503: leave it alone, and send nobody new.
+  app.get('/health/ready', (_request, response) => {
+    const status = readiness()
+    response.status(status === 'ready' ? 200 : 503).json({ status })
+  })
   app.get('/metrics', async (_request, response) => void response.type(metrics.contentType).send(await metrics.exposition()))
   app.use('/chunks', chunkRoutes(origin, metrics, options.trainerToken))
   if (options.serving !== undefined) app.use('/v1', openAiRoutes(options.serving, options.apiKeys ?? [], metrics, log))

@@ -45,7 +45,7 @@ export function chunkRoutes(origin: ChunkOrigin, metrics: Metrics, trainerToken:
         respondRefused(response, metrics, 400, 'malformed', 'the body must be the bytes of the chunk')
         return
       }
-      metrics.originReceivedBytes.inc(bytes.byteLength)
+      metrics.linkBytes.inc({ direction: 'received', path: 'origin' }, bytes.byteLength)
       // Put again after a lost answer.
       if (origin.get(hash) !== undefined) {
         response.status(204).end()
@@ -77,6 +77,6 @@ function sendRange(request: Request, response: Response, bytes: Buffer, metrics:
   const [range] = ranges === undefined || ranges === -2 || ranges.length !== 1 || ranges.type !== 'bytes' ? [] : ranges
   const body = range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)
   if (range !== undefined) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${bytes.byteLength}`)
-  if (request.method === 'GET') metrics.originSentBytes.inc(body.byteLength)
+  if (request.method === 'GET') metrics.linkBytes.inc({ direction: 'sent', path: 'origin' }, body.byteLength)
   response.set('Content-Length', String(body.byteLength)).end(body)
 }

@@ -16,7 +16,8 @@ import { TRAINER_ANSWERS, TRAINER_ASKS, TRAINER_TELLS, type PeerSubmits, type Po
 import { VOLUNTEER_ASKS, VOLUNTEER_TELLS, type JoinRequest, type SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
 import type { ServingPort } from '../serving-port.ts'
 import type { ChunkOrigin } from '../http/chunk-origin.ts'
-import type { Metrics } from '../http/metrics.ts'
+import type { Readiness } from '../http/app.ts'
+import type { Metrics, SwarmCounts } from '../http/metrics.ts'
 import { iceServersFor, TURN_CREDENTIAL_MS, type IceOptions } from '../ice-servers.ts'
 import { tokensMatch } from '../trainer-token.ts'
 import { DirectoryServing } from './directory-serving.ts'
@@ -29,11 +30,12 @@ export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServ
   readonly verdictsWithinMs: number
   /** Messages of one page. */
   readonly messageRate: Rate
+  /** Sockets at once. */
+  readonly connections: number
 }
 
 /** Refused messages in excess of the rate after which a socket is closed. */
 const FLOOD = 500
-const CONNECTIONS = LIMITS.peersPerRun + 1000
 /** Events whose payload may be large; all others are small. */
 const LARGE_EVENTS = new Set(['run_opened', 'rollouts_submitted', 'policy_published', 'lease_granted', 'run_feed', 'sequences_generated', 'stage_fragment'])
 /** As many as a pipeline makes; from others the directory takes none. */
@@ -47,10 +49,19 @@ const MESSAGES = {
 
 type Acknowledge = (answer: unknown) => void
 
+interface Received {
+  readonly input: DirectoryInput
+  readonly sender: Socket | undefined
+  readonly acknowledge: Acknowledge | undefined
+  /** In milliseconds. */
+  readonly receivedAt: number
+}
+
 export interface SwarmSockets {
   /** What tabs generate for people. */
   readonly serving: ServingPort
-  connectionsByRole(): ReadonlyMap<string, number>
+  counts(): SwarmCounts
+  readiness(): Readiness
   /** Says bye to everybody and closes every socket and the HTTP server below. */
   close(): Promise<void>
 }
@@ -76,11 +87,13 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     next()
   })
 
+  const isFull = (): boolean => io.sockets.sockets.size >= options.connections
+
   const admit = (auth: unknown): { readonly kind: 'admitted'; readonly handshake: Handshake } | Refusal => {
     const decoded = decode(handshake, auth)
     if (decoded.kind === 'malformed') return refuse('malformed', describeMalformed('auth', decoded))
     if (decoded.value.role === 'trainer' && !tokensMatch(decoded.value.token, options.trainerToken)) return refuse('unauthorised', 'not the trainer token of this server')
-    return io.sockets.sockets.size >= CONNECTIONS ? refuse('server_full') : { kind: 'admitted', handshake: decoded.value }
+    return isFull() ? refuse('server_full') : { kind: 'admitted', handshake: decoded.value }
   }
 
   io.on('connection', socket => {
@@ -103,6 +116,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
         if (++refusedInExcess > FLOOD) socket.disconnect(true)
         return
       }
+      metrics.messages.inc({ direction: 'received', event: Object.hasOwn(MESSAGES[handshake.role], event) ? event : 'unknown' })
       const decoded = decodeEvent(handshake.role, event, parameters[0])
       if (decoded.kind === 'refused') refuseSender(socket, acknowledge, decoded)
       else decide({ kind: event, connection: socket.id, message: decoded.message, ...knownHere(event, decoded.message) } as DirectoryInput, socket, acknowledge)
@@ -118,27 +132,29 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
 
   let timer: NodeJS.Timeout | undefined
 
-  const inputs: { readonly input: DirectoryInput; readonly sender: Socket | undefined; readonly acknowledge: Acknowledge | undefined }[] = []
+  const inputs: Received[] = []
 
   /** What an effect leads to waits until all effects before it are carried out. */
   const decide = (input: DirectoryInput, sender?: Socket, acknowledge?: Acknowledge): void => {
-    inputs.push({ input, sender, acknowledge })
+    inputs.push({ input, sender, acknowledge, receivedAt: performance.now() })
     if (inputs.length > 1) return
     for (let next = inputs[0]; next !== undefined; next = inputs[0]) {
-      for (const effect of stepSwarmDirectory(directory, next.input, { now: performance.now() })) carryOut(effect, next.sender, next.acknowledge)
+      for (const effect of stepSwarmDirectory(directory, next.input, { now: performance.now() })) carryOut(effect, next)
       inputs.shift()
     }
   }
 
   const serving = new DirectoryServing(directory, input => decide(input))
 
-  const carryOut = (effect: DirectoryEffect, sender: Socket | undefined, acknowledge: Acknowledge | undefined): void => {
+  const carryOut = (effect: DirectoryEffect, { sender, acknowledge, receivedAt }: Received): void => {
     switch (effect.kind) {
       case 'tell': {
         if (effect.event === 'policy_announced') metrics.announcements.inc({ supply: effect.payload.suppliers.length === 0 ? 'origin' : 'peers' })
-        if (effect.event === 'signal') metrics.signals.inc()
+        metrics.messages.inc({ direction: 'sent', event: effect.event })
+        if (effect.event === 'stage_fragment') metrics.linkBytes.inc({ direction: 'sent', path: 'relay' }, effect.payload.fragment.byteLength)
         // Feeds too are queued, not volatile: a busy moment must not lose a run's last one. Who takes nothing for a ping interval is closed.
         io.sockets.sockets.get(effect.to)?.emit(effect.event, effect.payload)
+        if (effect.event === 'signal') metrics.signalDelivery.observe((performance.now() - receivedAt) / 1000)
         return
       }
       case 'answer':
@@ -207,11 +223,11 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
 
   return {
     serving,
-    connectionsByRole: () => {
-      const roles = new Map<string, number>()
-      for (const { role } of directory.connections.values()) roles.set(role, (roles.get(role) ?? 0) + 1)
-      return roles
-    },
+    counts: () => ({
+      connections: tally([...directory.connections.values()].map(({ role }) => role)),
+      peers: tally([...directory.runs.values()].flatMap(run => [...run.peers.values()].map(({ status }) => status?.state ?? 'unknown')))
+    }),
+    readiness: () => (isFull() ? 'full' : 'ready'),
     close: async () => {
       io.emit('bye', {})
       serving.close()
@@ -220,6 +236,12 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
       clearTimeout(timer)
     }
   }
+}
+
+function tally(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
 }
 
 function isSameSite(origin: string, host: string | undefined): boolean {
