@@ -35,7 +35,7 @@ test('says where it listens, says bye on SIGTERM and exits with 0', async () => 
   )
 
   child.kill('SIGTERM')
-  expect(await page.hear('bye')).toEqual({})
+  expect(await page.hear('bye')).toEqual({ retryAfterMs: expect.any(Number) })
   expect(await exit).toBe(0)
   page.socket.disconnect()
 })

@@ -14,6 +14,7 @@ interface Flags {
   readonly stun: readonly string[]
   readonly turn: readonly string[]
   readonly turnSecretFile?: string
+  readonly proxies: number
 }
 
 const LISTEN_ADVICE = new Map<string, (flags: Flags) => string>([
@@ -32,6 +33,7 @@ const program = new Command('signaling-server')
   .option('--stun <url...>', 'STUN servers that tabs shall use, e.g. stun:swarm.example:3478', [])
   .option('--turn <url...>', 'TURN servers, e.g. turn:swarm.example:3478?transport=udp; coturn with use-auth-secret', [])
   .option('--turn-secret-file <file>', "file with the TURN servers' static-auth-secret")
+  .option('--proxies <number>', 'reverse proxies in front, which say in X-Forwarded-For for whom they ask', parseProxies, 0)
   .configureOutput({ writeErr: text => process.stderr.write(text) })
   .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
@@ -53,7 +55,7 @@ log.info({ event: 'listening', url: server.url })
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
-    log.info({ event: 'closing', signal })
+    log.info({ event: 'draining', signal })
     void server.close().then(() => process.exit(0))
   })
 }
@@ -84,6 +86,11 @@ function parsePort(text: string): number {
   const port = Number(text)
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535')
   return port
+}
+
+function parseProxies(text: string): number {
+  if (!/^\d$/.test(text)) throw new InvalidArgumentError('a number of proxies is from 0 to 9')
+  return Number(text)
 }
 
 function fail(line: string): never {

@@ -170,7 +170,7 @@ describe('the swarm', () => {
     const { port } = server
     const [trainerLost, adaLost] = [trainer.until('disconnect'), ada.until('disconnect')]
     await server.close()
-    expect([await ada.hear('bye'), await trainer.hear('bye')]).toEqual([{}, {}])
+    for (const told of [await ada.hear('bye'), await trainer.hear('bye')]) expect(told).toEqual({ retryAfterMs: expect.any(Number) })
     await Promise.all([trainerLost, adaLost])
     const back = [trainer.until('connect'), ada.until('connect')]
     server = await start({ port })
@@ -249,6 +249,16 @@ describe('refusals on the socket', () => {
     expect(await closed).toBe('io server disconnect')
     calm.tell('signal', { to: peerName(9), data: '' })
     expect(await calm.hear('refused')).toMatchObject({ code: 'unknown_peer' })
+  })
+
+  test('new sockets of one address are limited, and of others not', async () => {
+    await server.close()
+    server = await start({ proxies: 1, socketRate: { perSecond: 0.001, burst: 2 } })
+    const handshakeFrom = async (address: string): Promise<number> => (await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`, { headers: { 'x-forwarded-for': address } })).status
+    const statuses = []
+    for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2']) statuses.push(await handshakeFrom(address))
+    expect(statuses).toEqual([200, 200, 403, 200])
+    expect(await metrics()).toContain('swarm_refusals_total{code="too_many_requests"} 1')
   })
 
   test('a frame above the limit closes its own socket only', async () => {
@@ -341,6 +351,21 @@ describe('chunks over HTTP', () => {
     expect((await putChunk(server.url, baseHash, bytes)).status).toBe(201)
     expect((await putChunk(server.url, baseHash, bytes)).status).toBe(204)
     expect(await trainer.ask('policy_published', { manifest: base.manifest })).toEqual({ kind: 'announced' })
+  })
+
+  test('an address that had enough is told when to come back; others are served', async () => {
+    await server.close()
+    server = await start({ proxies: 1, originRate: { perSecond: 0.01, burst: 4095 } })
+    await openedTrainer()
+    const from = (address: string): Promise<Response> => fetch(`${server.url}/chunks/${baseHash}`, { headers: { 'x-forwarded-for': address } })
+    expect((await from('2001:db8::1')).status).toBe(200)
+    const late = await from('2001:db8::2')
+    expect([late.status, late.headers.get('cache-control')]).toEqual([429, 'no-store'])
+    // One byte was taken that was not there: two have to come, each in a hundred seconds.
+    expect(Number(late.headers.get('retry-after'))).toBeGreaterThan(100)
+    expect(Number(late.headers.get('retry-after'))).toBeLessThanOrEqual(200)
+    expect(await late.json()).toMatchObject({ kind: 'refused', code: 'too_many_requests' })
+    expect((await from('2001:db8:0:1::1')).status).toBe(200)
   })
 
   test('chunks of versions that nobody may use any more are dropped', async () => {

@@ -13,14 +13,14 @@ const LINKS_BY_CHANCE = LIMITS.linksPerPeer - 4
 /** Links the peer with those who have the fewest links, until it has its share. It initiates. */
 export function introduce(run: SwarmRun, peer: SwarmPeer): DirectoryEffect[] {
   const candidates = [...run.peers.values()]
-    .filter(other => other !== peer && other.links.size < LINKS_BY_CHANCE && !peer.links.has(other.id) && !peer.lost.has(other.id))
+    .filter(other => other !== peer && other.links.size + other.claimed.size < LINKS_BY_CHANCE && !peer.links.has(other.id) && !peer.lost.has(other.id))
     .toSorted((left, right) => left.links.size - right.links.size)
-  return candidates.slice(0, Math.max(0, INTRODUCTIONS - peer.links.size)).flatMap(other => introduceTo(other, peer))
+  return candidates.slice(0, Math.max(0, INTRODUCTIONS - peer.links.size - peer.claimed.size)).flatMap(other => introduceTo(other, peer))
 }
 
 /** Nothing happens between peers who are linked, or of whom one has as many links as it may. The second initiates. */
 export function introduceTo(first: SwarmPeer, second: SwarmPeer): DirectoryEffect[] {
-  if (first.links.has(second.id) || Math.max(first.links.size, second.links.size) >= LIMITS.linksPerPeer) return []
+  if (first.links.has(second.id) || Math.max(...[first, second].map(({ links, claimed }) => links.size + claimed.size)) >= LIMITS.linksPerPeer) return []
   for (const [peer, other] of [[first, second], [second, first]] as const) {
     peer.links.add(other.id)
     peer.lost.delete(other.id)
@@ -34,6 +34,7 @@ export function introduceTo(first: SwarmPeer, second: SwarmPeer): DirectoryEffec
 /** Both ends may say so; each is given somebody else as long as there is somebody. */
 export function loseLink(run: SwarmRun, peer: SwarmPeer, lost: PeerId): DirectoryEffect[] {
   const other = run.peers.get(lost)
+  peer.claimed.delete(lost)
   if (other === undefined || !peer.links.has(lost)) return []
   peer.links.delete(lost)
   other.links.delete(peer.id)

@@ -148,6 +148,36 @@ describe('joining', () => {
     expect(renewed(RENEW_AFTER_MS)).toEqual(renewal.slice(0, 1))
   })
 
+  test('is refused once the server is about to close; who is here goes on', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (const index of [1, 2]) testbed.join(index)
+    testbed.step({ kind: 'drain' })
+    expect(answers(testbed.join(3))).toMatchObject([{ kind: 'refused', code: 'draining' }])
+    expect(told(testbed.step({ kind: 'signal', connection: peerName(1), message: { to: peerName(2), data: 'offer' } }), 'signal')).toHaveLength(1)
+  })
+
+  test('a link that both ends still have stays as it is; one that only one of them has is made again', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    const rejoin = (index: number, linked: number[]): unknown[][] => {
+      const message = signedJoin(index, identificationOf(peerName(index)), { linked: linked.map(peerName) })
+      return told(testbed.join(index, { message }), 'introduction').map(([to, payload]) => [to, (payload as { peer: string }).peer])
+    }
+    expect(rejoin(1, [2, 3])).toEqual([])
+    expect(rejoin(2, [1])).toEqual([])
+    expect(told(testbed.step({ kind: 'signal', connection: peerName(1), message: { to: peerName(2), data: 'candidate' } }), 'signal')).toHaveLength(1)
+    expect(rejoin(3, [])).toEqual([
+      [peerName(1), peerName(3)],
+      [peerName(3), peerName(1)],
+      [peerName(2), peerName(3)],
+      [peerName(3), peerName(2)]
+    ])
+    expect(rejoin(4, [])).toHaveLength(6)
+  })
+
   test('the same page on a new socket replaces its old one', () => {
     const testbed = createTestbed()
     testbed.open()

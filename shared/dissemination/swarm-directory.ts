@@ -50,6 +50,8 @@ export type DirectoryInput =
   /** Of people, through the API. Nothing is asked of a run without layers. */
   | { readonly kind: 'request_opened'; readonly run: RunId; readonly request: PersonsRequest }
   | { readonly kind: 'request_closed'; readonly run: RunId; readonly key: string }
+  /** The server is about to close: who is here goes on until then. */
+  | { readonly kind: 'drain' }
   /** Asked for by `wake_at`. */
   | { readonly kind: 'wake' }
 
@@ -61,6 +63,10 @@ export function stepSwarmDirectory(directory: SwarmDirectory, input: DirectoryIn
 
 function take(directory: SwarmDirectory, input: DirectoryInput, now: number): DirectoryEffect[] {
   if (input.kind === 'wake') return wake(directory, now)
+  if (input.kind === 'drain') {
+    directory.draining = true
+    return []
+  }
   if (input.kind === 'request_opened' || input.kind === 'request_closed') {
     const run = directory.runs.get(input.run)
     return run === undefined ? [] : stepLayers(run, input, now)

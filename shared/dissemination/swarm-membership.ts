@@ -25,6 +25,7 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
     run: run.description.run,
     connection: connection.id,
     links: new Set(),
+    claimed: new Set(request.linked),
     lost: new Set(),
     announced: new Set([base.hash, newest.hash]),
     held: new Set(),
@@ -35,6 +36,7 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
   connection.peer = peer
   const { renewIceServersAfterMs } = directory.options
   if (renewIceServersAfterMs !== undefined) directory.iceServersDueAt = Math.min(directory.iceServersDueAt, now + renewIceServersAfterMs)
+  keepLinks(run, peer)
   const introductions = introduce(run, peer)
   const { memory, held = null } = request
   // Before anything is announced: what it shall hold decides who can supply it.
@@ -49,9 +51,20 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
   return [...effects, ...introductions, ...layers]
 }
 
+/** Both have to say so: of a link that only one of them takes for good, the other knows that it is not. */
+function keepLinks(run: SwarmRun, peer: SwarmPeer): void {
+  for (const other of run.peers.values()) {
+    const claimed = [other.claimed.delete(peer.id), peer.claimed.delete(other.id)]
+    if (!claimed.every(Boolean)) continue
+    peer.links.add(other.id)
+    other.links.add(peer.id)
+  }
+}
+
 type Admission = { readonly kind: 'admitted'; readonly id: PeerId; readonly run: SwarmRun; readonly base: AnnouncedPolicy; readonly newest: AnnouncedPolicy } | Refusal
 
 function admit(directory: SwarmDirectory, { identification }: DirectoryConnection, request: JoinRequest): Admission {
+  if (directory.draining) return refuse('draining', 'the server is about to close')
   if (request.protocol !== PROTOCOL_VERSION) return refuse('unsupported_protocol', `this server speaks protocol ${PROTOCOL_VERSION}, the page ${request.protocol}: reload it`)
   const name = request.run ?? newestRun(directory)
   const run = name === undefined ? undefined : directory.runs.get(name)

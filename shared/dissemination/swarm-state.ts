@@ -62,6 +62,8 @@ export interface SwarmPeer {
   readonly connection: ConnectionId
   /** Peers it was introduced to and has not lost. Symmetric. */
   readonly links: Set<PeerId>
+  /** Peers to whom it says that it still has a link, and who have not come back yet. */
+  readonly claimed: Set<PeerId>
   /** Peers with whom a link was lost or never made. */
   readonly lost: Set<PeerId>
   /** Manifest hashes; the one announced last, which the peer takes for the newest, is the last. */
@@ -119,6 +121,8 @@ export interface SwarmDirectory {
   readonly connections: Map<ConnectionId, DirectoryConnection>
   /** In the order in which they were first opened. */
   readonly runs: Map<RunId, SwarmRun>
+  /** Nobody may join any more. */
+  draining: boolean
   /** When all peers are given other ICE servers next, in milliseconds; Infinity while nobody has any that end. */
   iceServersDueAt: number
   /** The last wish to be woken, in milliseconds. */
@@ -126,7 +130,7 @@ export interface SwarmDirectory {
 }
 
 export function createSwarmDirectory(options: DirectoryOptions): SwarmDirectory {
-  return { options, connections: new Map(), runs: new Map(), iceServersDueAt: Infinity, wakeAt: undefined }
+  return { options, connections: new Map(), runs: new Map(), draining: false, iceServersDueAt: Infinity, wakeAt: undefined }
 }
 
 export function newestRun(directory: SwarmDirectory): RunId | undefined {

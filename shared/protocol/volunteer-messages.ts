@@ -51,7 +51,9 @@ export const joinRequest = v.strictObject({
   /** Absent: it takes no layers. */
   memory: v.optional(memoryOffer),
   /** The layers that it still has loaded, after a server or its connection came back. */
-  held: v.optional(layerRange)
+  held: v.optional(layerRange),
+  /** Peers to whom it still has a link: where they say so too, the link stays as it is. */
+  linked: v.optional(v.pipe(v.array(peerId), v.maxLength(LIMITS.linksPerPeer)))
 })
 export type JoinRequest = v.InferOutput<typeof joinRequest>
 export const joinAnswer = v.variant('kind', [welcome, refusal])
@@ -84,6 +86,9 @@ export type SignalReceived = v.InferOutput<typeof signalReceived>
 export const introduction = v.strictObject({ peer: peerId, initiator: v.boolean() })
 export type Introduction = v.InferOutput<typeof introduction>
 
+/** Everybody is told another time, so that not all come back in one moment. */
+export const bye = v.strictObject({ retryAfterMs: v.pipe(count, v.maxValue(600_000)) })
+
 export const VOLUNTEER_ASKS = { join: joinRequest, rollouts_submitted: rolloutSubmission } as const
 export const VOLUNTEER_TELLS = { version_held: versionHeld, work_wanted: workWanted, signal: signalSent, peer_status: peerStatus, link_lost: linkLost, leave: v.strictObject({}), ...STAGE_TELLS } as const
 export const VOLUNTEER_HEARS = {
@@ -104,6 +109,6 @@ export const VOLUNTEER_HEARS = {
   layer_coverage: layerCoverage,
   /** Something that was told, not asked, was refused. */
   refused: refusal,
-  /** The server is about to close: reconnect, and join again. */
-  bye: v.strictObject({})
+  /** The server closes now: connect again after this time, and join again. */
+  bye
 } as const

@@ -1,7 +1,7 @@
 /** The only place that knows socket.io: checks what arrives, hands it to the directory, carries out what the directory decides. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import type { Server as HttpServer } from 'node:http'
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { chunksOf } from '#shared/dissemination/manifest.ts'
@@ -19,9 +19,10 @@ import type { ChunkOrigin } from '../http/chunk-origin.ts'
 import type { Readiness } from '../http/app.ts'
 import type { Metrics, SwarmCounts } from '../http/metrics.ts'
 import { iceServersFor, TURN_CREDENTIAL_MS, type IceOptions } from '../ice-servers.ts'
+import type { AddressBlock } from '../address-block.ts'
 import { tokensMatch } from '../trainer-token.ts'
 import { DirectoryServing } from './directory-serving.ts'
-import { fullBucket, takeToken, type Rate } from './token-bucket.ts'
+import { fullBucket, takeToken, TokenBuckets, type Rate } from '../token-bucket.ts'
 
 export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServersAfterMs'> {
   readonly ice: IceOptions
@@ -30,6 +31,9 @@ export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServ
   readonly verdictsWithinMs: number
   /** Messages of one page. */
   readonly messageRate: Rate
+  /** New sockets of one address. */
+  readonly socketRate: Rate
+  readonly addressOf: (request: IncomingMessage) => AddressBlock | undefined
   /** Sockets at once. */
   readonly connections: number
 }
@@ -40,6 +44,9 @@ const FLOOD = 500
 const LARGE_EVENTS = new Set(['run_opened', 'rollouts_submitted', 'policy_published', 'lease_granted', 'run_feed', 'sequences_generated', 'stage_fragment'])
 /** As many as a pipeline makes; from others the directory takes none. */
 const UNCOUNTED_EVENTS = new Set(['sequences_generated', 'stage_fragment'])
+/** Pages come back no sooner after a bye, and then one after the other: to let one join takes a server some 2 ms of CPU time, mostly for its signature. */
+const BYE_LEAST_MS = 1000
+const BYE_SPREAD_MS = 5
 const SMALL_EVENT_BYTES = 2 * LIMITS.signalBytes
 const MESSAGES = {
   observer: {},
@@ -62,18 +69,29 @@ export interface SwarmSockets {
   readonly serving: ServingPort
   counts(): SwarmCounts
   readiness(): Readiness
+  /** From now on nobody may join, and nothing new is generated for people. @returns once what was begun for them has ended */
+  drain(): Promise<void>
   /** Says bye to everybody and closes every socket and the HTTP server below. */
   close(): Promise<void>
 }
 
 export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, origin: ChunkOrigin, metrics: Metrics, log: Logger): SwarmSockets {
   const directory = createSwarmDirectory({ ...options, renewIceServersAfterMs: options.ice.turn.length === 0 ? undefined : TURN_CREDENTIAL_MS / 2 })
+  const sockets = new TokenBuckets(options.socketRate)
   const io = new Server(http, {
     serveClient: false,
     maxHttpBufferSize: LIMITS.socketMessageBytes,
     connectTimeout: 10_000,
-    // WebSockets ignore CORS: a page of another site must not speak for its visitor.
-    allowRequest: ({ headers }, allow) => allow(null, headers.origin === undefined || isSameSite(headers.origin, headers.host))
+    allowRequest: (request, allow) => {
+      const { headers } = request
+      // WebSockets ignore CORS: a page of another site must not speak for its visitor.
+      if (headers.origin !== undefined && !isSameSite(headers.origin, headers.host)) return allow(null, false)
+      const address = options.addressOf(request)
+      const isAllowed = address === undefined || sockets.take(address, 1, performance.now()) === 0
+      // Before a socket costs anything. Clients come back by themselves, later each time.
+      if (!isAllowed) metrics.countRefusal('too_many_requests')
+      allow(isAllowed ? null : 'too_many_requests', isAllowed)
+    }
   })
 
   io.use((socket, next) => {
@@ -133,9 +151,12 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
   let timer: NodeJS.Timeout | undefined
 
   const inputs: Received[] = []
+  let closed = false
 
   /** What an effect leads to waits until all effects before it are carried out. */
   const decide = (input: DirectoryInput, sender?: Socket, acknowledge?: Acknowledge): void => {
+    // Those whose sockets close last must not hear that the others are gone: their links live.
+    if (closed) return
     inputs.push({ input, sender, acknowledge, receivedAt: performance.now() })
     if (inputs.length > 1) return
     for (let next = inputs[0]; next !== undefined; next = inputs[0]) {
@@ -227,13 +248,18 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
       connections: tally([...directory.connections.values()].map(({ role }) => role)),
       peers: tally([...directory.runs.values()].flatMap(run => [...run.peers.values()].map(({ status }) => status?.state ?? 'unknown')))
     }),
-    readiness: () => (isFull() ? 'full' : 'ready'),
+    readiness: () => (directory.draining ? 'draining' : isFull() ? 'full' : 'ready'),
+    drain: () => {
+      decide({ kind: 'drain' })
+      return serving.drain()
+    },
     close: async () => {
-      io.emit('bye', {})
       serving.close()
-      await io.close()
-      // The sockets that have just been closed were trainers', too.
+      const returning = BYE_LEAST_MS + io.sockets.sockets.size * BYE_SPREAD_MS
+      for (const socket of io.sockets.sockets.values()) socket.emit('bye', { retryAfterMs: randomInt(BYE_LEAST_MS, returning + 1) })
+      closed = true
       clearTimeout(timer)
+      await io.close()
     }
   }
 }

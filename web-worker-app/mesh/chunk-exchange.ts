@@ -91,6 +91,10 @@ export class ChunkExchange {
     return this.#links.count
   }
 
+  get linkedPeers(): string[] {
+    return this.#links.peers
+  }
+
   get bytesFromOrigin(): number {
     return this.#fetcher.received.fromOrigin
   }

@@ -56,6 +56,11 @@ export class PeerLinks {
     return open
   }
 
+  /** Those to whom a link is open. */
+  get peers(): string[] {
+    return [...this.#links].flatMap(([peer, { up }]) => (up ? [peer] : []))
+  }
+
   isUp(peer: string): boolean {
     return this.#links.get(peer)?.up === true
   }

@@ -26,7 +26,7 @@ type ForSome = 'layer_coverage' | 'challenge' | 'ice_servers' | keyof typeof STA
 export type ServerListener = {
   /** Said again after every attempt that failed. */
   readonly connection: (connection: Exclude<Connection, 'connecting'>) => void
-} & { readonly [Event in Exclude<keyof Heard, ForSome>]: Hearer<Event> } & { readonly [Event in ForSome]?: Hearer<Event> }
+} & { readonly [Event in Exclude<keyof Heard, ForSome | 'bye'>]: Hearer<Event> } & { readonly [Event in ForSome]?: Hearer<Event> }
 
 /** The socket to the signaling server. Every message is checked against its schema, in both directions; it reconnects by itself. */
 export class ServerConnection {
@@ -50,7 +50,14 @@ export class ServerConnection {
       listener.connection('refused')
       this.#connectAgain(REFUSED_DELAY_MS)
     })
-    for (const event of Object.keys(VOLUNTEER_HEARS) as (keyof Heard)[]) this.#hear(event, listener)
+    const hearers = {
+      ...listener,
+      bye: ({ retryAfterMs }: v.InferOutput<Heard['bye']>) => {
+        this.#socket.disconnect()
+        this.#connectAgain(retryAfterMs)
+      }
+    }
+    for (const event of Object.keys(VOLUNTEER_HEARS) as (keyof Heard)[]) this.#hear(event, hearers)
   }
 
   /** Once; from then on it holds the connection. */
@@ -84,10 +91,10 @@ export class ServerConnection {
     setTimeout(() => this.#socket.connect(), afterMs)
   }
 
-  #hear(event: keyof Heard, listener: ServerListener): void {
+  #hear(event: keyof Heard, hearers: { readonly [Event in keyof Heard]?: Hearer<Event> }): void {
     this.#socket.on(event, (raw: unknown) => {
       const decoded = decode(VOLUNTEER_HEARS[event], raw)
-      if (decoded.kind === 'ok') (listener[event] as ((message: unknown) => void) | undefined)?.(decoded.value)
+      if (decoded.kind === 'ok') (hearers[event] as ((message: unknown) => void) | undefined)?.(decoded.value)
       else this.#name(event, describeMalformed(`the server's ${event}`, decoded))
     })
   }

@@ -99,9 +99,7 @@ export class VolunteerSession {
         // Told of a run that the server has forgotten, too: join again, and again until there is one.
         if (code === 'not_joined' || code === 'unknown_run') this.dispatch({ kind: 'not_joined' })
         else console.warn(`the server refused what it was told: ${detail ?? code}`)
-      },
-      // The connection will end, and come back by itself.
-      bye: () => {}
+      }
     })
     cell.update({ volunteer: { memoryBytes: options.memoryBytes } })
     this.#server.connect()
@@ -187,7 +185,7 @@ export class VolunteerSession {
     const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
     const { engine, layers } = this.#state
     const held = engine === 'ready' && layers ? { held: layers } : {}
-    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), ...this.#proof(run), memory, ...held })
+    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), ...this.#proof(run), memory, ...held, linked: this.#exchange?.linkedPeers ?? [] })
     if (this.#state.stopped !== null) return
     if (answer === undefined) return this.dispatch({ kind: 'join_unanswered' })
     if (answer.kind === 'welcome') return this.#welcome(answer, store)
