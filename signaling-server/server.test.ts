@@ -220,6 +220,7 @@ describe('refusals on the socket', () => {
     ['no payload', 'join', undefined, 'malformed'],
     ['an unknown key', 'join', { ...UNASKED, admin: true }, 'malformed'],
     ['another protocol version', 'join', { ...UNASKED, protocol: PROTOCOL_VERSION + 1 }, 'unsupported_protocol'],
+    ['a join of an older protocol', 'join', { protocol: 2, peer: 'a'.repeat(32), secret: 'b'.repeat(64) }, 'unsupported_protocol'],
     ['an unknown run', 'join', { ...UNASKED, run: 'other' }, 'unknown_run'],
     ['an oversized signal', 'signal', { to: peerName(1), data: 'x'.repeat(3 * LIMITS.signalBytes) }, 'too_large'],
     ['a submission before joining', 'rollouts_submitted', submission, 'not_joined']

@@ -12,17 +12,18 @@ import { handshake, type Handshake } from '#shared/protocol/handshake.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { refuse, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
-import { TRAINER_ANSWERS, TRAINER_ASKS, TRAINER_TELLS, type PeerSubmits, type PolicyPublished } from '#shared/protocol/trainer-messages.ts'
-import { VOLUNTEER_ASKS, VOLUNTEER_TELLS, type JoinRequest, type SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
-import type { ServingPort } from '../serving-port.ts'
-import type { ChunkOrigin } from '../http/chunk-origin.ts'
+import { TRAINER_ANSWERS, type PeerSubmits, type PolicyPublished } from '#shared/protocol/trainer-messages.ts'
+import type { JoinRequest, SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
+import type { AddressBlock } from '../address-block.ts'
 import type { Readiness } from '../http/app.ts'
+import type { ChunkOrigin } from '../http/chunk-origin.ts'
 import type { Metrics, SwarmCounts } from '../http/metrics.ts'
 import { iceServersFor, TURN_CREDENTIAL_MS, type IceOptions } from '../ice-servers.ts'
-import type { AddressBlock } from '../address-block.ts'
+import type { ServingPort } from '../serving-port.ts'
+import { fullBucket, takeToken, TokenBuckets, type Rate } from '../token-bucket.ts'
 import { tokensMatch } from '../trainer-token.ts'
 import { DirectoryServing } from './directory-serving.ts'
-import { fullBucket, takeToken, TokenBuckets, type Rate } from '../token-bucket.ts'
+import { decodeEvent, isEventOf } from './received-events.ts'
 
 export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServersAfterMs'> {
   readonly ice: IceOptions
@@ -40,20 +41,11 @@ export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServ
 
 /** Refused messages in excess of the rate after which a socket is closed. */
 const FLOOD = 500
-/** Events whose payload may be large; all others are small. */
-const LARGE_EVENTS = new Set(['run_opened', 'rollouts_submitted', 'policy_published', 'lease_granted', 'run_feed', 'sequences_generated', 'stage_fragment'])
 /** As many as a pipeline makes; from others the directory takes none. */
 const UNCOUNTED_EVENTS = new Set(['sequences_generated', 'stage_fragment'])
 /** Pages come back no sooner after a bye, and then one after the other: to let one join takes a server some 2 ms of CPU time, mostly for its signature. */
 const BYE_LEAST_MS = 1000
 const BYE_SPREAD_MS = 5
-const SMALL_EVENT_BYTES = 2 * LIMITS.signalBytes
-const MESSAGES = {
-  observer: {},
-  volunteer: { ...VOLUNTEER_ASKS, ...VOLUNTEER_TELLS },
-  trainer: { ...TRAINER_ASKS, ...TRAINER_TELLS }
-} as const
-
 type Acknowledge = (answer: unknown) => void
 
 interface Received {
@@ -134,7 +126,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
         if (++refusedInExcess > FLOOD) socket.disconnect(true)
         return
       }
-      metrics.messages.inc({ direction: 'received', event: Object.hasOwn(MESSAGES[handshake.role], event) ? event : 'unknown' })
+      metrics.messages.inc({ direction: 'received', event: isEventOf(handshake.role, event) ? event : 'unknown' })
       const decoded = decodeEvent(handshake.role, event, parameters[0])
       if (decoded.kind === 'refused') refuseSender(socket, acknowledge, decoded)
       else decide({ kind: event, connection: socket.id, message: decoded.message, ...knownHere(event, decoded.message) } as DirectoryInput, socket, acknowledge)
@@ -272,13 +264,4 @@ function tally(names: readonly string[]): Map<string, number> {
 
 function isSameSite(origin: string, host: string | undefined): boolean {
   return URL.canParse(origin) && new URL(origin).host === host
-}
-
-function decodeEvent(role: Handshake['role'], event: string, payload: unknown): { readonly kind: 'decoded'; readonly message: unknown } | Refusal {
-  const schema = Object.hasOwn(MESSAGES[role], event) ? MESSAGES[role][event as never] : undefined
-  if (schema === undefined) return refuse('malformed', `${role}s send no event "${event.slice(0, 40)}"`)
-  const bytes = LARGE_EVENTS.has(event) ? 0 : (JSON.stringify(payload)?.length ?? 0)
-  if (bytes > SMALL_EVENT_BYTES) return refuse('too_large', `${event}: ${bytes} bytes, at most ${SMALL_EVENT_BYTES}`)
-  const decoded = decode(schema, payload)
-  return decoded.kind === 'ok' ? { kind: 'decoded', message: decoded.value } : refuse('malformed', describeMalformed(event, decoded))
 }
