@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [--out FILE]`: runs one benchmark, prints its table, keeps it as JSON when asked to. */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { UserError } from '#trainer/user-error.ts'
 import type { Benchmark } from './benchmark.ts'
 import { commit, hardware } from './hardware.ts'
 import { markdownTable } from './table.ts'
@@ -10,7 +11,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   pipeline: async () => (await import('./pipeline/pipeline-bench.ts')).pipelineBenchmark,
   rollout: async () => (await import('./rollout.ts')).rolloutBenchmark,
   scheduling: async () => (await import('./scheduling/scheduling-bench.ts')).schedulingBenchmark,
-  serve: async () => (await import('./serve/serve-bench.ts')).serveBenchmark
+  serve: async () => (await import('./serve/serve-bench.ts')).serveBenchmark,
+  signaling: async () => (await import('./signaling/signaling-bench.ts')).signalingBenchmark
 }
 
 function usage(): string {
@@ -42,6 +44,10 @@ async function main(): Promise<number> {
 process.exitCode = await main().catch((error: unknown) => {
   if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
     console.error(`${error.message}\n${usage()}`)
+    return 2
+  }
+  if (error instanceof UserError) {
+    console.error(error.message)
     return 2
   }
   throw error
