@@ -12,7 +12,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   pipeline: async () => (await import('./pipeline/pipeline-bench.ts')).pipelineBenchmark,
   rollout: async () => (await import('./rollout.ts')).rolloutBenchmark,
   scheduling: async () => (await import('./scheduling/scheduling-bench.ts')).schedulingBenchmark,
-  serve: async () => (await import('./serve/serve-bench.ts')).serveBenchmark
+  serve: async () => (await import('./serve/serve-bench.ts')).serveBenchmark,
+  signaling: async () => (await import('./signaling/signaling-bench.ts')).signalingBenchmark
 }
 
 function usage(): string {

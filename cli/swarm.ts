@@ -17,6 +17,8 @@ export interface SwarmOptions {
   readonly page: string
   /** Folder for the logs of all parts. */
   readonly logs: string
+  /** More arguments for the signaling server. */
+  readonly serverArguments?: readonly string[]
 }
 
 /** A server that listens on every address is reached from this machine by the loopback one. */
@@ -75,7 +77,7 @@ export class Swarm {
     this.#server = new Child({
       name: 'signaling-server',
       file: 'signaling-server/main.ts',
-      args: ['--host', this.#options.host, '--port', String(port), '--page', this.#options.page, '--models', join(ROOT, 'public/models')],
+      args: ['--host', this.#options.host, '--port', String(port), '--page', this.#options.page, '--models', join(ROOT, 'public/models'), ...(this.#options.serverArguments ?? [])],
       env: { MURMURATION_TRAINER_TOKEN: this.token },
       logFile: join(this.#options.logs, 'signaling-server.log')
     })

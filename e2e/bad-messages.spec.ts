@@ -47,7 +47,7 @@ test('bad chunks, malformed and oversized messages are refused by name; the run 
 
   const socket = await connectAsVolunteer(swarm)
   expect(await socket.emitWithAck('join', { protocol: 'one' })).toMatchObject({ kind: 'refused', code: 'malformed' })
-  expect(await socket.emitWithAck('join', { protocol: PROTOCOL_VERSION, peer: 'a'.repeat(32), secret: 'b'.repeat(64), more: 'x'.repeat(100_000) })).toMatchObject({ kind: 'refused', code: 'too_large' })
+  expect(await socket.emitWithAck('join', { protocol: PROTOCOL_VERSION, publicKey: 'a'.repeat(64), signature: 'b'.repeat(128), more: 'x'.repeat(100_000) })).toMatchObject({ kind: 'refused', code: 'too_large' })
   expect(socket.connected).toBe(true)
   const closed = new Promise<string>(resolve => socket.once('disconnect', resolve))
   socket.emit('rollouts_submitted', { run: 'x'.repeat(LIMITS.socketMessageBytes) })

@@ -6,7 +6,9 @@ import { randomBytes } from 'node:crypto'
 import * as ort from 'onnxruntime-node'
 import { io, type Socket } from 'socket.io-client'
 import { sha256Hex } from '#shared/crypto/sha256.ts'
+import { signingKeyFrom } from '#shared/crypto/signature.ts'
 import { checkManifest, manifestHash } from '#shared/dissemination/manifest.ts'
+import { peerIdOf, signJoin } from '#shared/dissemination/peer-identity.ts'
 import { assembleGroup } from '#shared/dissemination/tensor-groups.ts'
 import { BatchGenerator } from '#shared/engine/batch-generator.ts'
 import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
@@ -31,7 +33,8 @@ export interface NodeVolunteerOptions {
 }
 
 export class NodeVolunteer {
-  readonly peer = randomBytes(16).toString('hex')
+  readonly #key = signingKeyFrom(randomBytes(32))
+  readonly peer = peerIdOf(this.#key.publicKey)
   readonly verdicts: Verdict[] = []
   readonly #options: NodeVolunteerOptions
   readonly #socket: Socket
@@ -48,15 +51,19 @@ export class NodeVolunteer {
   constructor(options: NodeVolunteerOptions) {
     this.#options = options
     this.#socket = io(options.server, { transports: ['websocket'], auth: { role: 'volunteer' }, reconnectionDelay: 50, reconnectionDelayMax: 200 })
-    const secret = randomBytes(32).toString('hex')
+    let challenge = ''
     const join = async (): Promise<void> => {
-      const answer = (await this.#socket.emitWithAck('join', { protocol: PROTOCOL_VERSION, peer: this.peer, secret })) as JoinAnswer
+      const signature = signJoin({ protocol: PROTOCOL_VERSION, server: new URL(options.server).host, challenge, run: undefined }, this.#key)
+      const answer = (await this.#socket.emitWithAck('join', { protocol: PROTOCOL_VERSION, publicKey: this.#key.publicKey, signature })) as JoinAnswer
       // Not open yet: the description of the run will say when.
       if (answer.kind === 'refused') return
       this.#welcome = answer
       this.#hear(answer.newest.manifest)
     }
-    this.#socket.on('connect', () => void join())
+    this.#socket.on('challenge', (told: { readonly challenge: string }) => {
+      challenge = told.challenge
+      void join()
+    })
     this.#socket.on('run_described', () => {
       if (this.#welcome === undefined) void join()
     })

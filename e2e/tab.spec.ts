@@ -220,3 +220,66 @@ test('what a tab fetches while the server restarts is of use to it afterwards', 
   await trainer.waitFor(() => delivered(peer, 1).length >= 8)
   await expectSameAsNode(trainer, delivered(peer, 1))
 })
+
+/** Keeps all connections of the page in reach of the test. Call before the page is loaded. */
+async function watchConnections(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const made: RTCPeerConnection[] = []
+    Object.assign(globalThis, {
+      made,
+      RTCPeerConnection: class extends RTCPeerConnection {
+        constructor(configuration?: RTCConfiguration) {
+          super(configuration)
+          made.push(this)
+        }
+      }
+    })
+  })
+}
+
+const connectionStates = (tab: Page): Promise<string[]> => tab.evaluate(() => (globalThis as unknown as { made: RTCPeerConnection[] }).made.map(({ connectionState }) => connectionState))
+
+test('a link outlives the server that made it: drained, away and started again, no tab makes another', async ({ browser }) => {
+  const first = await openTab(browser, watchConnections)
+  await trainer.waitFor(() => delivered(first.peer, 0).length >= 8)
+  const second = await openTab(browser, watchConnections)
+  const tabs = [first, second]
+  await trainer.waitFor(() => tabs.every(({ peer }) => delivered(peer, 0).length >= 8 && trainer.statuses.get(peer)?.links === 1))
+
+  await server.close()
+  for (const { tab } of tabs) await expect(tab.locator('.connection')).toHaveAttribute('data-connection', 'offline')
+  for (const { tab } of tabs) expect(await connectionStates(tab)).toEqual(['connected'])
+
+  server = await startSignalingServer({ ...settings, port: Number(new URL(server.url).port) })
+  trainer.connectAgain()
+  await trainer.open()
+  for (const version of [0, 1]) await trainer.publish(version)
+  await trainer.waitFor(() => tabs.every(({ peer }) => delivered(peer, 1).length >= 8 && trainer.statuses.get(peer)?.links === 1))
+  for (const { tab } of tabs) expect(await connectionStates(tab)).toEqual(['connected'])
+  await expectSameAsNode(trainer, tabs.flatMap(({ peer }) => delivered(peer, 1)))
+})
+
+test('a tab that the origin asks to come back later does so, and calls it no failure', async ({ browser }) => {
+  let allowedAt = 0
+  const early: string[] = []
+  const { peer, tab } = await openTab(browser, async page => {
+    await page.route('**/chunks/*', async route => {
+      allowedAt ||= Date.now() + 900
+      if (Date.now() >= allowedAt) return route.continue()
+      early.push(route.request().url())
+      return route.fulfill({ status: 429, headers: { 'Retry-After': '1' }, json: { kind: 'refused', code: 'too_many_requests' } })
+    })
+    await page.addInitScript(() => {
+      const seen: string[] = []
+      Object.assign(globalThis, { seen })
+      new MutationObserver(() => seen.push(document.querySelector('.tab-status')?.getAttribute('data-reason') ?? '')).observe(document, { subtree: true, childList: true, attributes: true })
+    })
+  })
+  await trainer.waitFor(() => delivered(peer, 0).length >= 8)
+  // Every chunk was asked for once too early, and not again before the second was over.
+  expect(early.length).toBeGreaterThan(0)
+  expect(new Set(early).size).toBe(early.length)
+  const reasons = await tab.evaluate(() => (globalThis as unknown as { seen: string[] }).seen)
+  expect(reasons.length).toBeGreaterThan(0)
+  expect(reasons).not.toContain('chunks_unreachable')
+})

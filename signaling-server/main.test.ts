@@ -35,7 +35,7 @@ test('says where it listens, says bye on SIGTERM and exits with 0', async () => 
   )
 
   child.kill('SIGTERM')
-  expect(await page.hear('bye')).toEqual({})
+  expect(await page.hear('bye')).toEqual({ retryAfterMs: expect.any(Number) })
   expect(await exit).toBe(0)
   page.socket.disconnect()
 })
@@ -44,6 +44,9 @@ test.each<[string, string[], string, RegExp]>([
   ['no trainer token', ['--port', '0'], '', /^signaling-server: MURMURATION_TRAINER_TOKEN must be set to a secret of at least 16 characters[^\n]*\n$/],
   ['a port that is none', ['--port', 'http'], TOKEN, /^error: option '--port <number>' argument 'http' is invalid\. a port is a number from 0 to 65535\n$/],
   ['an unknown flag', ['--prot', '0'], TOKEN, /^error: unknown option '--prot'\n.*\n?$/],
+  ['TURN without its secret', ['--port', '0', '--turn', 'turn:t.example'], TOKEN, /^signaling-server: --turn needs --turn-secret-file[^\n]*\n$/],
+  ['a number of proxies that is none', ['--port', '0', '--proxies', 'all'], TOKEN, /^error: option '--proxies <number>' argument 'all' is invalid\. a number of proxies is from 0 to 9\n$/],
+  ['a secret that cannot be read', ['--port', '0', '--turn', 'turn:t.example', '--turn-secret-file', '/nowhere/secret'], TOKEN, /^signaling-server: --turn-secret-file: \/nowhere\/secret cannot be read \(ENOENT\)[^\n]*\n$/],
   ['an address of another machine', ['--port', '0', '--host', '192.0.2.1'], TOKEN, /^signaling-server: 192\.0\.2\.1 is not an address of this machine[^\n]*\n$/]
 ])('%s is one clear line and exit code 2', async (_, flags, token, line) => {
   const { output, exit } = run(flags, token)

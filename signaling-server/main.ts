@@ -1,6 +1,9 @@
 /** The signaling server as a process. stdout: one JSON line once it listens. stderr: its log, JSON lines. Exit 2: it could not start. */
+import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { destination, pino } from 'pino'
+import { LIMITS } from '#shared/protocol/limits.ts'
+import { iceOptionsFault, type IceOptions } from './ice-servers.ts'
 import { startSignalingServer, type SignalingServer } from './server.ts'
 
 interface Flags {
@@ -8,6 +11,10 @@ interface Flags {
   readonly host: string
   readonly page: string
   readonly models: string
+  readonly stun: readonly string[]
+  readonly turn: readonly string[]
+  readonly turnSecretFile?: string
+  readonly proxies: number
 }
 
 const LISTEN_ADVICE = new Map<string, (flags: Flags) => string>([
@@ -23,6 +30,10 @@ const program = new Command('signaling-server')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--page <directory>', 'the built page', 'dist')
   .option('--models <directory>', 'models, each in a directory of its own', 'public/models')
+  .option('--stun <url...>', 'STUN servers that tabs shall use, e.g. stun:swarm.example:3478', [])
+  .option('--turn <url...>', 'TURN servers, e.g. turn:swarm.example:3478?transport=udp; coturn with use-auth-secret', [])
+  .option('--turn-secret-file <file>', "file with the TURN servers' static-auth-secret")
+  .option('--proxies <number>', 'reverse proxies in front, which say in X-Forwarded-For for whom they ask', parseProxies, 0)
   .configureOutput({ writeErr: text => process.stderr.write(text) })
   .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
@@ -33,6 +44,10 @@ if (trainerToken.length < 16) fail('MURMURATION_TRAINER_TOKEN must be set to a s
 const apiKeys = (process.env['MURMURATION_API_KEYS'] ?? '').split(',').map(key => key.trim()).filter(key => key !== '')
 if (apiKeys.some(key => key.length < 16)) fail('every key in MURMURATION_API_KEYS must have at least 16 characters')
 
+const ice: IceOptions = { stun: flags.stun, turn: flags.turn, turnSecret: flags.turnSecretFile === undefined ? undefined : readSecret(flags.turnSecretFile) }
+const iceFault = iceOptionsFault(ice, LIMITS.iceServers)
+if (iceFault !== undefined) fail(iceFault)
+
 const log = pino({ level: process.env['MURMURATION_LOG_LEVEL'] ?? 'info', base: null }, destination({ dest: 2, sync: true }))
 const server = await start()
 process.stdout.write(`${JSON.stringify({ event: 'listening', url: server.url })}\n`)
@@ -40,18 +55,26 @@ log.info({ event: 'listening', url: server.url })
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
-    log.info({ event: 'closing', signal })
+    log.info({ event: 'draining', signal })
     void server.close().then(() => process.exit(0))
   })
 }
 
 async function start(): Promise<SignalingServer> {
   try {
-    return await startSignalingServer({ ...flags, trainerToken, apiKeys, log })
+    return await startSignalingServer({ ...flags, trainerToken, apiKeys, ice, log })
   } catch (error) {
     const advice = LISTEN_ADVICE.get((error as NodeJS.ErrnoException).code ?? '')
     if (advice === undefined) throw error
     return fail(advice(flags))
+  }
+}
+
+function readSecret(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    return fail(`--turn-secret-file: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}): name a file with the static-auth-secret of the TURN server`)
   }
 }
 
@@ -63,6 +86,11 @@ function parsePort(text: string): number {
   const port = Number(text)
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535')
   return port
+}
+
+function parseProxies(text: string): number {
+  if (!/^\d$/.test(text)) throw new InvalidArgumentError('a number of proxies is from 0 to 9')
+  return Number(text)
 }
 
 function fail(line: string): never {

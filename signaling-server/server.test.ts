@@ -7,7 +7,7 @@ import { manifestHash } from '#shared/dissemination/manifest.ts'
 import type { Handshake } from '#shared/protocol/handshake.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
-import { describedRun, emptyFeed, peerName, publishedVersion, RUN, secretOf, WAITING } from '#shared/testing/swarm-fixtures.ts'
+import { describedRun, emptyFeed, peerName, publishedVersion, RUN, signedJoin, WAITING } from '#shared/testing/swarm-fixtures.ts'
 import { startSignalingServer, type SignalingServer, type SignalingServerOptions } from './server.ts'
 import { joinAs, LoopbackClient, openRun, publish, putChunk, TOKEN } from './testing/loopback.ts'
 
@@ -62,6 +62,12 @@ async function chunkStatus(version: number): Promise<number> {
   return (await fetch(`${server.url}/chunks/${hash}`)).status
 }
 
+/** Signed for no connection. */
+const UNASKED = signedJoin(1, { server: 'elsewhere.example', challenge: '0'.repeat(64) })
+async function metrics(): Promise<string[]> {
+  return (await (await fetch(`${server.url}/metrics`)).text()).split('\n')
+}
+
 const submission = { run: RUN, lease: 'l1', rollouts: [{ id: '0/0', version: 0, manifestHash: 'a'.repeat(64), prompt: 0, index: 0, seed: 'b'.repeat(64), tokens: [1], logProbs: [-1], finish: 'stop' }] }
 
 describe('the swarm', () => {
@@ -84,6 +90,17 @@ describe('the swarm', () => {
     ada.socket.disconnect()
     expect(await bob.hear('peer_gone')).toEqual({ peer: peerName(1) })
     expect(await trainer.hear('peer_left')).toEqual({ run: RUN, peer: peerName(1) })
+  })
+
+  test('a tab is told of the STUN and TURN servers, with a credential in its own name', async () => {
+    await server.close()
+    server = await start({ ice: { stun: ['stun:s.example:3478'], turn: ['turn:t.example:3478'], turnSecret: 'a secret of the TURN server' } })
+    await openedTrainer()
+    const { iceServers } = await joinAs(client(), 1)
+    const [, ends, peer] = /^(\d+):(.*)$/.exec(iceServers[1]!.username!)!
+    expect(iceServers.map(({ urls }) => urls)).toEqual(['stun:s.example:3478', 'turn:t.example:3478'])
+    expect(peer).toBe(peerName(1))
+    expect(Math.abs(Number(ends) - Date.now() / 1000 - 3600)).toBeLessThan(60)
   })
 
   test('wishes, status and leases pass between tab and trainer; verdicts answer a submission', async () => {
@@ -143,7 +160,7 @@ describe('the swarm', () => {
     expect(await chunkStatus(0)).toBe(404)
     const [[hash, bytes]] = [...first.chunks] as [[string, Uint8Array<ArrayBuffer>]]
     expect(await refusal(putChunk(server.url, hash, bytes))).toEqual([409, 'unknown_chunk'])
-    expect(await ada.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(1), secret: secretOf(peerName(1)) })).toMatchObject({ code: 'unknown_run' })
+    expect(await ada.ask('join', await ada.joinRequest(1))).toMatchObject({ code: 'unknown_run' })
   })
 
   test('after a restart everybody says it again and goes on', async () => {
@@ -153,13 +170,13 @@ describe('the swarm', () => {
     const { port } = server
     const [trainerLost, adaLost] = [trainer.until('disconnect'), ada.until('disconnect')]
     await server.close()
-    expect([await ada.hear('bye'), await trainer.hear('bye')]).toEqual([{}, {}])
+    for (const told of [await ada.hear('bye'), await trainer.hear('bye')]) expect(told).toEqual({ retryAfterMs: expect.any(Number) })
     await Promise.all([trainerLost, adaLost])
     const back = [trainer.until('connect'), ada.until('connect')]
     server = await start({ port })
     await Promise.all(back)
 
-    expect(await ada.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(1), secret: secretOf(peerName(1)) })).toMatchObject({ code: 'unknown_run' })
+    expect(await ada.ask('join', await ada.joinRequest(1))).toMatchObject({ code: 'unknown_run' })
     await openRun(trainer)
     await publish(server.url, trainer, base)
     await ada.hear('run_described')
@@ -167,6 +184,25 @@ describe('the swarm', () => {
     expect(await trainer.hear('peer_joined')).toEqual({ run: RUN, peer: peerName(1) })
     ada.tell('work_wanted', { run: RUN, version: 0, rollouts: 1 })
     expect(await trainer.hear('work_wanted')).toMatchObject({ peer: peerName(1) })
+  })
+})
+
+describe('who a peer is', () => {
+  test('a join that was heard on its way is of no use on another socket; the page itself comes back on a new one and gets its place', async () => {
+    await openedTrainer()
+    const [ada, thief] = [client(), client()]
+    const heard = await ada.joinRequest(1)
+    expect(await ada.ask('join', heard)).toMatchObject({ kind: 'welcome' })
+    expect(await thief.ask('join', heard)).toMatchObject({ kind: 'refused', code: 'bad_signature' })
+    expect(ada.socket.connected).toBe(true)
+
+    const replaced = ada.until('disconnect')
+    const again = client()
+    await joinAs(again, 1)
+    expect(await replaced).toBe('io server disconnect')
+    await joinAs(thief, 2)
+    expect(await thief.hear('introduction')).toEqual({ peer: peerName(1), initiator: true })
+    expect(await again.hear('introduction')).toEqual({ peer: peerName(2), initiator: false })
   })
 })
 
@@ -182,9 +218,10 @@ describe('refusals on the socket', () => {
     ['an unknown event', 'format_disk', {}, 'malformed'],
     ['a trainer’s event from a page', 'run_opened', { protocol: PROTOCOL_VERSION, description: describedRun(), newest: 0, tokenizer: null }, 'malformed'],
     ['no payload', 'join', undefined, 'malformed'],
-    ['an unknown key', 'join', { protocol: PROTOCOL_VERSION, peer: peerName(1), secret: secretOf(peerName(1)), admin: true }, 'malformed'],
-    ['another protocol version', 'join', { protocol: PROTOCOL_VERSION + 1, peer: peerName(1), secret: secretOf(peerName(1)) }, 'unsupported_protocol'],
-    ['an unknown run', 'join', { protocol: PROTOCOL_VERSION, run: 'other', peer: peerName(1), secret: secretOf(peerName(1)) }, 'unknown_run'],
+    ['an unknown key', 'join', { ...UNASKED, admin: true }, 'malformed'],
+    ['another protocol version', 'join', { ...UNASKED, protocol: PROTOCOL_VERSION + 1 }, 'unsupported_protocol'],
+    ['a join of an older protocol', 'join', { protocol: 2, peer: 'a'.repeat(32), secret: 'b'.repeat(64) }, 'unsupported_protocol'],
+    ['an unknown run', 'join', { ...UNASKED, run: 'other' }, 'unknown_run'],
     ['an oversized signal', 'signal', { to: peerName(1), data: 'x'.repeat(3 * LIMITS.signalBytes) }, 'too_large'],
     ['a submission before joining', 'rollouts_submitted', submission, 'not_joined']
   ])('%s is refused, and the socket goes on', async (_, event, payload, code) => {
@@ -215,6 +252,16 @@ describe('refusals on the socket', () => {
     expect(await calm.hear('refused')).toMatchObject({ code: 'unknown_peer' })
   })
 
+  test('new sockets of one address are limited, and of others not', async () => {
+    await server.close()
+    server = await start({ proxies: 1, socketRate: { perSecond: 0.001, burst: 2 } })
+    const handshakeFrom = async (address: string): Promise<number> => (await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`, { headers: { 'x-forwarded-for': address } })).status
+    const statuses = []
+    for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2']) statuses.push(await handshakeFrom(address))
+    expect(statuses).toEqual([200, 200, 403, 200])
+    expect(await metrics()).toContain('swarm_refusals_total{code="too_many_requests"} 1')
+  })
+
   test('a frame above the limit closes its own socket only', async () => {
     const [large, calm] = [client(), client()]
     await Promise.all([large.until('connect'), calm.until('connect')])
@@ -222,6 +269,53 @@ describe('refusals on the socket', () => {
     large.tell('signal', 'x'.repeat(LIMITS.socketMessageBytes + 1))
     await closed
     expect(await calm.ask('join', {})).toMatchObject({ code: 'malformed' })
+  })
+})
+
+describe('what an operator sees', () => {
+  test('who is here, what was said and refused, and how long a signal took, without a name of anybody', async () => {
+    await openedTrainer()
+    const [ada, bob] = [client(), client()]
+    await joinAs(ada, 1)
+    await joinAs(bob, 2)
+    ada.tell('peer_status', WAITING)
+    bob.tell('signal', { to: peerName(1), data: '{}' })
+    await ada.hear('signal')
+    bob.tell('signal', { to: peerName(9), data: '{}' })
+    bob.tell('x'.repeat(100), {})
+    for (const _ of ['unknown_peer', 'malformed']) await bob.hear('refused')
+    const lines = await metrics()
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'swarm_connection_count{role="volunteer"} 2',
+        'swarm_connection_count{role="trainer"} 1',
+        'swarm_peer_count{state="waiting"} 1',
+        'swarm_peer_count{state="unknown"} 1',
+        'swarm_messages_total{direction="received",event="signal"} 2',
+        'swarm_messages_total{direction="received",event="unknown"} 1',
+        'swarm_messages_total{direction="sent",event="signal"} 1',
+        'swarm_refusals_total{code="unknown_peer"} 1',
+        'swarm_refusals_total{code="malformed"} 1',
+        'swarm_signal_delivery_seconds_count 1'
+      ])
+    )
+    expect(lines.some(line => line.startsWith('nodejs_eventloop_lag_p99_seconds '))).toBe(true)
+    expect(lines.some(line => line.startsWith('process_resident_memory_bytes '))).toBe(true)
+    for (const secret of [peerName(1), 'xxxx', '127.0.0.1']) expect(lines.join('\n')).not.toContain(secret)
+  })
+
+  test('a server with no room for more sockets lives, and is not ready; who comes is refused', async () => {
+    await server.close()
+    server = await start({ connections: 1 })
+    const status = async (path: string): Promise<unknown[]> => {
+      const response = await fetch(server.url + path)
+      return [response.status, await response.json()]
+    }
+    expect(await status('/health/ready')).toEqual([200, { status: 'ready' }])
+    await client().hear('challenge')
+    expect(await status('/health/ready')).toEqual([503, { status: 'full' }])
+    expect(await status('/health')).toEqual([200, { status: 'ok', protocol: PROTOCOL_VERSION }])
+    expect(await refusedBy({ role: 'observer' })).toMatchObject({ code: 'server_full' })
   })
 })
 
@@ -238,9 +332,8 @@ describe('chunks over HTTP', () => {
     expect(new Uint8Array(await rest.arrayBuffer())).toEqual(bytes.slice(4000))
     expect((await fetch(url, { headers: { range: 'bytes=4096-' } })).status).toBe(416)
     expect((await fetch(url, { headers: { range: 'lines=1-2' } })).status).toBe(200)
-    const metrics = await (await fetch(`${server.url}/metrics`)).text()
-    expect(metrics).toContain(`swarm_origin_sent_bytes_total ${2 * 4096 + 96}`)
-    expect(metrics).toContain('swarm_connections{role="trainer"} 1')
+    expect(await metrics()).toContain(`swarm_link_io_bytes_total{direction="sent",path="origin"} ${2 * 4096 + 96}`)
+    expect(await metrics()).toContain('swarm_link_io_bytes_total{direction="received",path="origin"} 4096')
   })
 
   test('a put is refused without the token, when nobody expects it, when it is too large, and when it is something else', async () => {
@@ -259,6 +352,21 @@ describe('chunks over HTTP', () => {
     expect((await putChunk(server.url, baseHash, bytes)).status).toBe(201)
     expect((await putChunk(server.url, baseHash, bytes)).status).toBe(204)
     expect(await trainer.ask('policy_published', { manifest: base.manifest })).toEqual({ kind: 'announced' })
+  })
+
+  test('an address that had enough is told when to come back; others are served', async () => {
+    await server.close()
+    server = await start({ proxies: 1, originRate: { perSecond: 0.01, burst: 4095 } })
+    await openedTrainer()
+    const from = (address: string): Promise<Response> => fetch(`${server.url}/chunks/${baseHash}`, { headers: { 'x-forwarded-for': address } })
+    expect((await from('2001:db8::1')).status).toBe(200)
+    const late = await from('2001:db8::2')
+    expect([late.status, late.headers.get('cache-control')]).toEqual([429, 'no-store'])
+    // One byte was taken that was not there: two have to come, each in a hundred seconds.
+    expect(Number(late.headers.get('retry-after'))).toBeGreaterThan(100)
+    expect(Number(late.headers.get('retry-after'))).toBeLessThanOrEqual(200)
+    expect(await late.json()).toMatchObject({ kind: 'refused', code: 'too_many_requests' })
+    expect((await from('2001:db8:0:1::1')).status).toBe(200)
   })
 
   test('chunks of versions that nobody may use any more are dropped', async () => {

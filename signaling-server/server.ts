@@ -1,15 +1,17 @@
 import { randomInt } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
 import { pino, type Logger } from 'pino'
 import { LIMITS } from '#shared/protocol/limits.ts'
-import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { createApp } from './http/app.ts'
 import { ChunkOrigin } from './http/chunk-origin.ts'
 import { createMetrics } from './http/metrics.ts'
+import { addressBlockOf, type AddressBlock } from './address-block.ts'
+import { NO_ICE_SERVERS, type IceOptions } from './ice-servers.ts'
 import type { ServingPort } from './serving-port.ts'
 import { openSwarmSockets } from './swarm/swarm-sockets.ts'
-import type { Rate } from './swarm/token-bucket.ts'
+import { TokenBuckets, type Rate } from './token-bucket.ts'
 
 export interface SignalingServerOptions {
   /** 0: any free port. */
@@ -23,12 +25,23 @@ export interface SignalingServerOptions {
   readonly apiKeys?: readonly string[]
   /** Who generates for that API; the tabs of the swarm unless a test says otherwise. */
   readonly serving?: ServingPort
-  readonly iceServers?: Welcome['iceServers']
+  /** STUN and TURN servers that tabs shall use; none unless said. */
+  readonly ice?: IceOptions
   readonly originBytesPerRun?: number
   /** Default: twelve hours, so that the dashboard still shows in the morning what a run of the night came to. */
   readonly forgetRunsAfterMs?: number
   readonly verdictsWithinMs?: number
+  /** Sockets at once. Default: as many as a run may have peers, and some that watch. */
+  readonly connections?: number
   readonly messageRate?: Rate
+  /** New sockets of one address. */
+  readonly socketRate?: Rate
+  /** Bytes of chunks for one address. */
+  readonly originRate?: Rate
+  /** Reverse proxies in front of this server. */
+  readonly proxies?: number
+  /** How long answers for people may take after `close`, in milliseconds. */
+  readonly drainMs?: number
   readonly log?: Logger
 }
 
@@ -36,10 +49,15 @@ export interface SignalingServer {
   /** e.g. http://127.0.0.1:8080, without a slash at the end. */
   readonly url: string
   readonly port: number
-  /** Says bye to every socket, lets running requests end within `CLOSING_GRACE_MS`, and frees the port. */
+  /**
+   * Lets nobody join any more and what is being generated for people end, for at most `drainMs`. Then says bye to every socket, lets
+   * running requests end within `CLOSING_GRACE_MS`, and frees the port.
+   */
   close(): Promise<void>
 }
 
+/** Most answers end by then; supervisors kill after ten seconds or more. */
+const DRAIN_MS = 5_000
 /**
  * After this, connections are cut: browsers open some ahead of need and say nothing on them, which would keep a closing
  * server waiting for a request that never comes.
@@ -55,19 +73,28 @@ const IDLE_CONNECTION_MS = 65_000
 export async function startSignalingServer(options: SignalingServerOptions): Promise<SignalingServer> {
   const log = options.log ?? pino({ level: 'silent' })
   const origin = new ChunkOrigin()
-  const metrics = createMetrics(origin, () => sockets.connectionsByRole())
+  const addressOf = ({ socket, headers }: IncomingMessage): AddressBlock | undefined => addressBlockOf(socket.remoteAddress, headers['x-forwarded-for']?.toString(), options.proxies ?? 0)
+  const originRate = new TokenBuckets(options.originRate ?? { perSecond: 32 * 2 ** 20, burst: 1024 * 2 ** 20 })
+  const originLimit = (request: IncomingMessage, bytes: number): number => {
+    const address = addressOf(request)
+    return address === undefined ? 0 : originRate.take(address, bytes, performance.now())
+  }
+  const metrics = createMetrics(origin, () => sockets.counts())
   // The app first: socket.io takes its own requests before it passes the others on to whoever listened already.
   const serving: ServingPort = options.serving ?? { runs: () => sockets.serving.runs(), open: (sequence, listener) => sockets.serving.open(sequence, listener) }
-  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ ...options, serving }, origin, metrics, log))
+  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ ...options, serving }, () => sockets.readiness(), originLimit, origin, metrics, log))
   const sockets = openSwarmSockets(
     http,
     {
       trainerToken: options.trainerToken,
-      iceServers: options.iceServers ?? [],
+      ice: options.ice ?? NO_ICE_SERVERS,
       originBytesPerRun: options.originBytesPerRun ?? LIMITS.originBytesPerRun,
       forgetRunsAfterMs: options.forgetRunsAfterMs ?? 12 * 3_600_000,
       verdictsWithinMs: options.verdictsWithinMs ?? 120_000,
       firstPipeline: randomInt(2 ** 31),
+      connections: options.connections ?? LIMITS.peersPerRun + 1000,
+      socketRate: options.socketRate ?? { perSecond: 10, burst: 200 },
+      addressOf,
       messageRate: options.messageRate ?? { perSecond: 50, burst: 400 }
     },
     origin,
@@ -86,6 +113,9 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
   const { port } = http.address() as AddressInfo
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
+    const drained = new AbortController()
+    await Promise.race([sockets.drain(), wait(options.drainMs ?? DRAIN_MS, undefined, { signal: drained.signal })])
+    drained.abort()
     const cut = setTimeout(() => {
       for (const connection of connections) connection.destroy()
     }, CLOSING_GRACE_MS)

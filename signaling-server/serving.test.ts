@@ -6,7 +6,7 @@ import { manifestHash } from '#shared/dissemination/manifest.ts'
 import { toHuggingFaceConfig } from '#shared/model/config.ts'
 import type { PlaceAssigned, SequenceRequested, SequencesGenerated } from '#shared/protocol/stage-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
-import { describedRun, peerName, publishedVersion, RUN, secretOf } from '#shared/testing/swarm-fixtures.ts'
+import { describedRun, peerName, publishedVersion, RUN } from '#shared/testing/swarm-fixtures.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { startSignalingServer, type SignalingServer } from './server.ts'
 import { LoopbackClient, publish, TOKEN } from './testing/loopback.ts'
@@ -24,12 +24,16 @@ let clients: LoopbackClient[]
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'serving-'))
   clients = []
-  server = await startSignalingServer({ port: 0, host: '127.0.0.1', page: join(root, 'dist'), models: join(root, 'models'), trainerToken: TOKEN })
+  await openServer({})
+})
+
+async function openServer(change: { readonly drainMs?: number }): Promise<void> {
+  server = await startSignalingServer({ port: 0, host: '127.0.0.1', page: join(root, 'dist'), models: join(root, 'models'), trainerToken: TOKEN, ...change })
   const trainer = client({ role: 'trainer', token: TOKEN })
   const description = describedRun({ model: toHuggingFaceConfig(config) })
   await trainer.ask('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })
   await publish(server.url, trainer, base)
-})
+}
 
 afterEach(async () => {
   for (const client of clients) client.socket.disconnect()
@@ -45,7 +49,7 @@ function client(auth: ConstructorParameters<typeof LoopbackClient>[1]): Loopback
 
 async function joined(index: number, memoryBytes: number): Promise<LoopbackClient> {
   const tab = client({ role: 'volunteer' })
-  await tab.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(index), secret: secretOf(peerName(index)), memory: { memoryBytes, largestTensorBytes: memoryBytes } })
+  await tab.ask('join', await tab.joinRequest(index, { memory: { memoryBytes, largestTensorBytes: memoryBytes } }))
   return tab
 }
 
@@ -84,6 +88,31 @@ test('what a tab generates is the answer of the API', async () => {
   expect(await response.json()).toMatchObject({ choices: [{ token_ids: [7, 8, 9], finish_reason: 'length' }] })
 })
 
+test('a server that is told to close lets begun answers end, takes nobody new, and tells nobody that others are gone', async () => {
+  const { tab, pipeline } = await openTab()
+  const other = await joined(2, ROOM)
+  expect(await other.hear('introduction')).toMatchObject({ peer: peerName(1) })
+  const gone: unknown[] = []
+  for (const { socket } of [tab, other]) socket.on('peer_gone', told => gone.push(told))
+  const answer = complete({})
+  const { requests } = await tab.hear<{ requests: SequenceRequested[] }>('sequences_requested')
+  const closed = server.close()
+
+  const ready = await fetch(`${server.url}/health/ready`)
+  expect([ready.status, await ready.json()]).toEqual([503, { status: 'draining' }])
+  expect((await fetch(`${server.url}/health`)).status).toBe(200)
+  const late = client({ role: 'volunteer' })
+  expect(await late.ask('join', await late.joinRequest(3))).toMatchObject({ kind: 'refused', code: 'draining' })
+  expect((await complete({})).status).toBe(503)
+
+  const ended = [tab, other, late].map(({ socket }) => new Promise(resolve => socket.once('disconnect', resolve)))
+  tab.tell('sequences_generated', { pipeline, sequences: [{ key: requests[0]!.key, tokens: [7], logProbs: [-1], finish: 'stop' }] } satisfies SequencesGenerated)
+  expect((await answer).status).toBe(200)
+  for (const page of [tab, other, late]) expect(await page.hear('bye')).toEqual({ retryAfterMs: expect.any(Number) })
+  await Promise.all([closed, ...ended])
+  expect(gone).toEqual([])
+})
+
 test('a client that goes away frees its row: the tab is told to give the sequence up', async () => {
   const { tab, pipeline } = await openTab()
   const leaving = new AbortController()
@@ -94,7 +123,9 @@ test('a client that goes away frees its row: the tab is told to give the sequenc
   expect(await tab.hear('sequences_given_up')).toEqual({ pipeline, keys: requests.map(({ key }) => key) })
 })
 
-test('a server that closes ends what is being answered with a reason', async () => {
+test('a server that closes ends what takes longer than its grace with a reason', async () => {
+  await server.close()
+  await openServer({ drainMs: 50 })
   const { tab } = await openTab()
   const answer = complete({})
   await tab.hear('sequences_requested')

@@ -2,17 +2,18 @@ import { Command } from 'commander'
 import { randomBytes } from 'node:crypto'
 import { ROOT } from '../child-process.ts'
 import { runInForeground } from '../foreground.ts'
+import { addNetworkFlags, networkArguments, type NetworkFlags } from '../network-flags.ts'
 import { wholeNumber } from '../number-option.ts'
 import { buildPage } from '../page-build.ts'
 import { choosePort } from '../port.ts'
 
-interface ServeOptions {
+interface ServeOptions extends NetworkFlags {
   readonly host: string
   readonly port?: number
 }
 
 export function serveCommand(finish: (exitCode: number) => void): Command {
-  return new Command('serve')
+  return addNetworkFlags(new Command('serve'))
     .description('run only the signaling server, which also serves the page')
     .option('--host <address>', 'address to listen on; 0.0.0.0 lets other machines join', '127.0.0.1')
     .option('--port <number>', 'port; 0: any free one', wholeNumber(0, 65_535))
@@ -23,6 +24,6 @@ export function serveCommand(finish: (exitCode: number) => void): Command {
       const given = process.env['MURMURATION_TRAINER_TOKEN']
       const token = given ?? randomBytes(32).toString('hex')
       if (given === undefined) console.error(`Trainers need: MURMURATION_TRAINER_TOKEN=${token}`)
-      finish(await runInForeground('signaling-server/main.ts', ['--host', options.host, '--port', String(port), '--page', page], { MURMURATION_TRAINER_TOKEN: token }))
+      finish(await runInForeground('signaling-server/main.ts', ['--host', options.host, '--port', String(port), '--page', page, ...networkArguments(options)], { MURMURATION_TRAINER_TOKEN: token }))
     })
 }

@@ -10,6 +10,7 @@ import type { Browser } from 'playwright-core'
 import { describeExit, ROOT } from '../child-process.ts'
 import { resolveChromium } from '../chromium.ts'
 import { FeedWatcher } from '../feed-watcher.ts'
+import { addNetworkFlags, networkArguments, type NetworkFlags } from '../network-flags.ts'
 import { wholeNumber } from '../number-option.ts'
 import { buildPage } from '../page-build.ts'
 import { choosePort } from '../port.ts'
@@ -22,7 +23,7 @@ import { launchBrowser } from '../volunteer-tabs.ts'
 
 const DEFAULT_RUN_FILE = 'trainer/runs/arithmetic.toml'
 
-interface StartOptions {
+interface StartOptions extends NetworkFlags {
   readonly headless: boolean
   readonly peers: number
   readonly memory?: number
@@ -41,7 +42,7 @@ interface StartOptions {
 type End = { readonly kind: 'finished' } | { readonly kind: 'asked' } | { readonly kind: 'failed'; readonly failure: Error }
 
 export function startCommand(finish: (exitCode: number) => void): Command {
-  return new Command('start')
+  return addNetworkFlags(new Command('start'))
     .description('run everything on this machine: signaling server, trainer and headless volunteer tabs')
     .option('--headless', 'unattended: exit 0 when the updates are done', false)
     .option('--peers <number>', 'headless volunteer tabs to open', wholeNumber(0, 100), 3)
@@ -122,7 +123,7 @@ async function start(options: StartOptions): Promise<number> {
   const view = new ProgressView(process.stdout)
   if (options.peers > 0) resolveChromium()
   const page = await buildPage(ROOT, line => view.say(line))
-  const swarm = new Swarm({ host: options.host, port, page, logs: join(runDirectory, 'logs') })
+  const swarm = new Swarm({ host: options.host, port, page, logs: join(runDirectory, 'logs'), serverArguments: networkArguments(options) })
   const stopSignal = waitForStopSignal(() => swarm.kill())
   process.once('exit', () => swarm.kill())
   let browser: Browser | undefined

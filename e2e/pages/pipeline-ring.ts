@@ -26,7 +26,7 @@ export class RingTab {
   constructor(name: string, tabs: ReadonlyMap<string, RingTab>) {
     this.name = name
     this.stage = wrap<StageWorkerApi>(new Worker(new URL('../../web-worker-app/worker/stage-worker.ts', import.meta.url), { type: 'module' }))
-    this.links = new PeerLinks([], {
+    this.links = new PeerLinks(() => [], {
       linkUp: peer => this.#linked.get(peer)?.(),
       linkDown: () => undefined,
       linkLost: () => undefined,

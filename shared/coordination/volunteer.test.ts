@@ -250,7 +250,6 @@ test('another run under the same server starts from nothing', () => {
 
 test.each([
   ['unsupported_protocol', 'page_outdated'],
-  ['peer_id_taken', 'refused'],
   ['bad_signature', 'refused']
 ] as const)('a join refused with %s stops with %s', (code, reason) => {
   const tab = new Tab()

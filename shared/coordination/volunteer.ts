@@ -306,7 +306,7 @@ function sendAgain(state: VolunteerState, id: number, now: number): void {
 function joinRefused(state: VolunteerState, code: RefusalCode, now: number, emit: Emit): void {
   if (code === 'unsupported_protocol') return stop(state, 'page_outdated', emit)
   state.joining = false
-  const passing = code === 'no_trainer' || code === 'unknown_run' || code === 'too_many_requests' || code === 'server_full'
+  const passing = code === 'no_trainer' || code === 'unknown_run' || code === 'too_many_requests' || code === 'server_full' || code === 'draining'
   if (!passing) return stop(state, 'refused', emit)
   state.runMissing = code === 'no_trainer' || code === 'unknown_run'
   state.retryAt = now + RETRY_MS

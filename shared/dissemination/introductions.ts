@@ -16,9 +16,9 @@ const LINKS_BY_CHANCE = LIMITS.linksPerPeer - 4
  * to anybody; were those with the fewest links preferred, who came late would only know who came late, and a version would crawl from one to the next.
  */
 export function introduce(run: SwarmRun, peer: SwarmPeer, rng: Rng): DirectoryEffect[] {
-  const candidates = [...run.peers.values()].filter(other => other !== peer && other.links.size < LINKS_BY_CHANCE && !peer.links.has(other.id) && !peer.lost.has(other.id))
+  const candidates = [...run.peers.values()].filter(other => other !== peer && other.links.size + other.claimed.size < LINKS_BY_CHANCE && !peer.links.has(other.id) && !peer.lost.has(other.id))
   const effects: DirectoryEffect[] = []
-  for (let missing = INTRODUCTIONS - peer.links.size; missing > 0 && candidates.length > 0; missing--) {
+  for (let missing = INTRODUCTIONS - peer.links.size - peer.claimed.size; missing > 0 && candidates.length > 0; missing--) {
     const [other] = candidates.splice(rng.below(candidates.length), 1)
     effects.push(...introduceTo(other!, peer))
   }
@@ -27,7 +27,7 @@ export function introduce(run: SwarmRun, peer: SwarmPeer, rng: Rng): DirectoryEf
 
 /** Nothing happens between peers who are linked, or of whom one has as many links as it may. The second initiates. */
 export function introduceTo(first: SwarmPeer, second: SwarmPeer): DirectoryEffect[] {
-  if (first.links.has(second.id) || Math.max(first.links.size, second.links.size) >= LIMITS.linksPerPeer) return []
+  if (first.links.has(second.id) || Math.max(...[first, second].map(({ links, claimed }) => links.size + claimed.size)) >= LIMITS.linksPerPeer) return []
   for (const [peer, other] of [[first, second], [second, first]] as const) {
     peer.links.add(other.id)
     peer.lost.delete(other.id)
@@ -41,6 +41,7 @@ export function introduceTo(first: SwarmPeer, second: SwarmPeer): DirectoryEffec
 /** Both ends may say so; each is given somebody else as long as there is somebody. */
 export function loseLink(run: SwarmRun, peer: SwarmPeer, lost: PeerId, rng: Rng): DirectoryEffect[] {
   const other = run.peers.get(lost)
+  peer.claimed.delete(lost)
   if (other === undefined || !peer.links.has(lost)) return []
   peer.links.delete(lost)
   other.links.delete(peer.id)

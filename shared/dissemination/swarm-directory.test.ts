@@ -1,20 +1,27 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { runs } from '../testing/property-runs.ts'
-import { describedRun, emptyFeed, peerName, publishedVersion, RUN, secretOf, WAITING, type PublishedVersion } from '../testing/swarm-fixtures.ts'
+import { describedRun, emptyFeed, peerKey, peerName, publishedVersion, RUN, signedJoin, WAITING, type PublishedVersion } from '../testing/swarm-fixtures.ts'
+import { sha256Hex } from '../crypto/sha256.ts'
 import { signingKeyFrom } from '../crypto/signature.ts'
+import { encodeUtf8 } from '../model/utf8.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
+import type { JoinRequest } from '../protocol/volunteer-messages.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { GrantNeed } from '../protocol/volunteer-messages.ts'
 import { chunksOf, manifestHash } from './manifest.ts'
 import { stepSwarmDirectory, type DirectoryInput } from './swarm-directory.ts'
-import { createSwarmDirectory, type DirectoryEffect } from './swarm-state.ts'
+import { createSwarmDirectory, type DirectoryEffect, type Identification } from './swarm-state.ts'
 
 const FORGET_AFTER_MS = 60_000
+const RENEW_AFTER_MS = 30_000
+const ICE_SERVERS = [{ urls: 'stun:swarm.example:3478' }]
+
+const identificationOf = (connection: string): Identification => ({ server: 'swarm.example', challenge: sha256Hex(encodeUtf8(connection)) })
 
 /** A directory, and pages and trainers that say one thing after the other. Connections are named as their peers unless told otherwise. */
-function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
-  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun, forgetRunsAfterMs: FORGET_AFTER_MS, firstPipeline: 1 })
+function createTestbed({ originBytesPerRun = LIMITS.originBytesPerRun, renewIceServersAfterMs }: { originBytesPerRun?: number; renewIceServersAfterMs?: number } = {}) {
+  const directory = createSwarmDirectory({ renewIceServersAfterMs, originBytesPerRun, forgetRunsAfterMs: FORGET_AFTER_MS, firstPipeline: 1 })
   let now = 1000
   let wakeAt: number | undefined
   const step = (input: DirectoryInput): DirectoryEffect[] => {
@@ -41,13 +48,13 @@ function createTestbed(originBytesPerRun: number = LIMITS.originBytesPerRun) {
       return effects
     },
     open({ connection = 'trainer', newest = 0, change = {} }: { connection?: string; newest?: number; change?: Parameters<typeof describedRun>[0] } = {}): DirectoryEffect[] {
-      step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' } })
+      step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' }, identification: identificationOf(connection) })
       return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change), newest, tokenizer: null } })
     },
-    connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' } }),
-    join(index: number, { connection = peerName(index), secret = secretOf(peerName(index)), protocol = PROTOCOL_VERSION } = {}): DirectoryEffect[] {
-      if (!directory.connections.has(connection)) step({ kind: 'connected', connection, handshake: { role: 'volunteer' } })
-      return step({ kind: 'join', connection, message: { protocol, peer: peerName(index), secret } })
+    connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' }, identification: identificationOf(connection) }),
+    join(index: number, { connection = peerName(index), message = signedJoin(index, identificationOf(connection)) } = {}): DirectoryEffect[] {
+      if (!directory.connections.has(connection)) step({ kind: 'connected', connection, handshake: { role: 'volunteer' }, identification: identificationOf(connection) })
+      return step({ kind: 'join', connection, message, iceServers: ICE_SERVERS })
     },
     hold: (index: number, { manifest }: PublishedVersion): DirectoryEffect[] =>
       step({ kind: 'version_held', connection: peerName(index), message: { run: manifest.run, version: manifest.version, manifestHash: manifestHash(manifest) } })
@@ -90,17 +97,86 @@ describe('joining', () => {
     expect(told(effects, 'run_feed')).toEqual([['page', emptyFeed(3)]])
   })
 
-  test('another protocol, another run and another’s name are refused', () => {
+  test('another protocol and another run are refused', () => {
     const testbed = createTestbed()
     testbed.open()
     testbed.publish(base)
+    const terms = identificationOf(peerName(2))
+    expect(answers(testbed.join(2, { message: signedJoin(2, terms, { protocol: PROTOCOL_VERSION + 1 }) }))).toMatchObject([{ code: 'unsupported_protocol' }])
+    expect(answers(testbed.join(2, { message: signedJoin(2, terms, { run: 'other' }) }))).toMatchObject([{ code: 'unknown_run' }])
+  })
+
+  test('every page is given a challenge of its own; who only watches is given none', () => {
+    const testbed = createTestbed()
+    expect(told(testbed.connect('page'), 'challenge')).toEqual([['page', { challenge: identificationOf('page').challenge }]])
+    const watching = testbed.step({ kind: 'connected', connection: 'dashboard', handshake: { role: 'observer' }, identification: identificationOf('dashboard') })
+    expect(told(watching, 'challenge')).toEqual([])
+  })
+
+  test.each<[string, (honest: JoinRequest) => JoinRequest]>([
+    ['a signature for another connection', () => signedJoin(1, identificationOf('another'))],
+    ['a signature for another server', () => signedJoin(1, { ...identificationOf('thief'), server: 'elsewhere.example' })],
+    ['a signature for another run', honest => ({ ...honest, run: RUN })],
+    ['another’s key', honest => ({ ...honest, publicKey: peerKey(2).publicKey })],
+    ['a key that is none', honest => ({ ...honest, publicKey: 'f'.repeat(64) })],
+    ['a changed signature', honest => ({ ...honest, signature: 'f'.repeat(128) })]
+  ])('%s is refused, and who is here stays', (_, forge) => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (const index of [1, 2]) testbed.join(index)
+    const effects = testbed.join(1, { connection: 'thief', message: forge(signedJoin(1, identificationOf('thief'))) })
+    expect(answers(effects)).toMatchObject([{ kind: 'refused', code: 'bad_signature' }])
+    expect(effects).not.toContainEqual(expect.objectContaining({ kind: 'close' }))
+    expect([...testbed.directory.runs.get(RUN)!.peers.values()].map(({ connection }) => connection)).toEqual([peerName(1), peerName(2)])
+  })
+
+  test('a peer hears of its ICE servers when it joins, and all are given others together, again and again', () => {
+    const testbed = createTestbed({ renewIceServersAfterMs: RENEW_AFTER_MS })
+    testbed.open()
+    testbed.publish(base)
+    expect(answers(testbed.join(1))).toMatchObject([{ iceServers: ICE_SERVERS }])
+    testbed.wait(RENEW_AFTER_MS - 1)
+    testbed.join(2)
+    const renewal = [1, 2].map(index => ({ kind: 'renew_ice_servers', to: peerName(index), peer: peerName(index) }))
+    const renewed = (ms: number): DirectoryEffect[] => testbed.wait(ms).filter(({ kind }) => kind === 'renew_ice_servers')
+    expect(renewed(1)).toEqual(renewal)
+    expect(renewed(RENEW_AFTER_MS - 1)).toEqual([])
+    expect(renewed(1)).toEqual(renewal)
+    for (const index of [1, 2]) testbed.step({ kind: 'disconnected', connection: peerName(index) })
+    expect(renewed(2 * RENEW_AFTER_MS)).toEqual([])
     testbed.join(1)
-    expect(answers(testbed.join(2, { protocol: PROTOCOL_VERSION + 1 }))).toMatchObject([{ code: 'unsupported_protocol' }])
-    expect(answers(testbed.join(1, { connection: 'thief', secret: 'f'.repeat(64) }))).toMatchObject([{ code: 'peer_id_taken' }])
-    testbed.step({ kind: 'disconnected', connection: peerName(1) })
-    expect(answers(testbed.join(1, { connection: 'thief', secret: 'f'.repeat(64) }))).toMatchObject([{ code: 'peer_id_taken' }])
-    const elsewhere = testbed.step({ kind: 'join', connection: 'thief', message: { protocol: PROTOCOL_VERSION, run: 'other', peer: peerName(3), secret: 'f'.repeat(64) } })
-    expect(answers(elsewhere)).toMatchObject([{ code: 'unknown_run' }])
+    expect(renewed(RENEW_AFTER_MS)).toEqual(renewal.slice(0, 1))
+  })
+
+  test('is refused once the server is about to close; who is here goes on', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (const index of [1, 2]) testbed.join(index)
+    testbed.step({ kind: 'drain' })
+    expect(answers(testbed.join(3))).toMatchObject([{ kind: 'refused', code: 'draining' }])
+    expect(told(testbed.step({ kind: 'signal', connection: peerName(1), message: { to: peerName(2), data: 'offer' } }), 'signal')).toHaveLength(1)
+  })
+
+  test('a link that both ends still have stays as it is; one that only one of them has is made again', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    const rejoin = (index: number, linked: number[]): unknown[][] => {
+      const message = signedJoin(index, identificationOf(peerName(index)), { linked: linked.map(peerName) })
+      return told(testbed.join(index, { message }), 'introduction').map(([to, payload]) => [to, (payload as { peer: string }).peer])
+    }
+    expect(rejoin(1, [2, 3])).toEqual([])
+    expect(rejoin(2, [1])).toEqual([])
+    expect(told(testbed.step({ kind: 'signal', connection: peerName(1), message: { to: peerName(2), data: 'candidate' } }), 'signal')).toHaveLength(1)
+    expect(rejoin(3, [])).toEqual([
+      [peerName(1), peerName(3)],
+      [peerName(3), peerName(1)],
+      [peerName(2), peerName(3)],
+      [peerName(3), peerName(2)]
+    ])
+    expect(rejoin(4, [])).toHaveLength(6)
   })
 
   test('the same page on a new socket replaces its old one', () => {
@@ -185,7 +261,7 @@ describe('publishing', () => {
   })
 
   test('refuses what is not the trainer’s to publish, out of order, forged or too large', () => {
-    const testbed = createTestbed(base.manifest.groups[0]!.chunks[0]!.size * 2)
+    const testbed = createTestbed({ originBytesPerRun: base.manifest.groups[0]!.chunks[0]!.size * 2 })
     testbed.open()
     expect(answers(testbed.publish(first))).toMatchObject([{ code: 'malformed', detail: 'version 1 before the base model, version 0' }])
     testbed.publish(base)

@@ -13,20 +13,21 @@ import type { v } from '../protocol/schema.ts'
 import type { STAGE_TELLS } from '../protocol/stage-messages.ts'
 import type { PersonsRequest, StageTold } from '../serving/serving-state.ts'
 import type { LeaseGrant, RunOpened } from '../protocol/trainer-messages.ts'
-import type { JoinRequest, LinkLost, OriginWanted, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
+import type { IceServers, JoinRequest, LinkLost, OriginWanted, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
 import { forgetAbandonedRuns, forgottenAt } from './abandoned-runs.ts'
 import { loseLink, passSignal } from './introductions.ts'
 import { answerOriginWanted } from './origin-serving.ts'
 import { COVERAGE_INTERVAL_MS, coverageTells, passFragment, showCoverage, stepLayers } from './swarm-layers.ts'
-import { join, leave } from './swarm-membership.ts'
+import { join, leave, renewIceServers } from './swarm-membership.ts'
 import { openRun, publishPolicy } from './swarm-publication.ts'
-import { newestRun, showRun, watchersOf, type ConnectionId, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
+import { newestRun, showRun, watchersOf, type ConnectionId, type Identification, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
 type ConnectionInput = { readonly connection: ConnectionId } & (
-  | { readonly kind: 'connected'; readonly handshake: Handshake }
+  | { readonly kind: 'connected'; readonly handshake: Handshake; readonly identification: Identification }
   | { readonly kind: 'disconnected' }
   // Pages.
-  | { readonly kind: 'join'; readonly message: JoinRequest }
+  /** `iceServers`: for the peer whose key it names, if it may join. */
+  | { readonly kind: 'join'; readonly message: JoinRequest; readonly iceServers: IceServers }
   | { readonly kind: 'leave' }
   | { readonly kind: 'version_held'; readonly message: VersionHeld }
   | { readonly kind: 'work_wanted'; readonly message: WorkWanted }
@@ -51,6 +52,8 @@ export type DirectoryInput =
   /** Of people, through the API. Nothing is asked of a run without layers. */
   | { readonly kind: 'request_opened'; readonly run: RunId; readonly request: PersonsRequest }
   | { readonly kind: 'request_closed'; readonly run: RunId; readonly key: string }
+  /** The server is about to close: who is here goes on until then. */
+  | { readonly kind: 'drain' }
   /** Asked for by `wake_at`. */
   | { readonly kind: 'wake' }
 
@@ -62,6 +65,10 @@ export function stepSwarmDirectory(directory: SwarmDirectory, input: DirectoryIn
 
 function take(directory: SwarmDirectory, input: DirectoryInput, now: number): DirectoryEffect[] {
   if (input.kind === 'wake') return wake(directory, now)
+  if (input.kind === 'drain') {
+    directory.draining = true
+    return []
+  }
   if (input.kind === 'request_opened' || input.kind === 'request_closed') {
     const run = directory.runs.get(input.run)
     return run === undefined ? [] : stepLayers(run, input, now)
@@ -70,7 +77,7 @@ function take(directory: SwarmDirectory, input: DirectoryInput, now: number): Di
 }
 
 function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): DirectoryEffect[] {
-  if (input.kind === 'connected') return connect(directory, input.connection, input.handshake, now)
+  if (input.kind === 'connected') return connect(directory, input, now)
   const connection = directory.connections.get(input.connection)
   // What a replaced socket had still on its way.
   if (connection === undefined) return []
@@ -78,7 +85,7 @@ function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): D
     case 'disconnected':
       return disconnect(directory, connection, now)
     case 'join':
-      return join(directory, connection, input.message, now)
+      return join(directory, connection, input.message, input.iceServers, now)
     case 'leave':
       return leave(directory, connection, now)
     case 'version_held':
@@ -147,7 +154,7 @@ function askForWakeUp(directory: SwarmDirectory): DirectoryEffect[] {
     const { layers } = run
     return [forgottenAt(directory, run), ...(layers === undefined ? [] : [layers.serving.wakeAt ?? Infinity, layers.isShown ? Infinity : layers.shownAt + COVERAGE_INTERVAL_MS])]
   })
-  const time = Math.min(Infinity, ...times)
+  const time = Math.min(directory.iceServersDueAt, ...times)
   if (time === Infinity || (directory.wakeAt !== undefined && directory.wakeAt <= time)) return []
   directory.wakeAt = time
   return [{ kind: 'wake_at', time }]
@@ -155,7 +162,7 @@ function askForWakeUp(directory: SwarmDirectory): DirectoryEffect[] {
 
 function wake(directory: SwarmDirectory, now: number): DirectoryEffect[] {
   directory.wakeAt = undefined
-  const effects = forgetAbandonedRuns(directory, now)
+  const effects = [...forgetAbandonedRuns(directory, now), ...renewIceServers(directory, now)]
   for (const run of directory.runs.values()) {
     const { wakeAt } = run.layers?.serving ?? {}
     if (wakeAt !== undefined && wakeAt <= now) effects.push(...stepLayers(run, { kind: 'wake' }, now))
@@ -163,12 +170,14 @@ function wake(directory: SwarmDirectory, now: number): DirectoryEffect[] {
   return effects
 }
 
-function connect(directory: SwarmDirectory, id: ConnectionId, handshake: Handshake, now: number): DirectoryEffect[] {
+function connect(directory: SwarmDirectory, { connection: id, handshake, identification }: Extract<ConnectionInput, { kind: 'connected' }>, now: number): DirectoryEffect[] {
   const watching = handshake.role === 'observer' ? handshake.run : undefined
-  directory.connections.set(id, { id, role: handshake.role, watching, peer: undefined })
+  directory.connections.set(id, { id, role: handshake.role, watching, identification, peer: undefined })
+  const { challenge } = identification
+  const challenged: DirectoryEffect[] = handshake.role === 'volunteer' ? [{ kind: 'tell', to: id, event: 'challenge', payload: { challenge } }] : []
   const run = directory.runs.get(watching ?? newestRun(directory) ?? '')
-  if (run === undefined || handshake.role === 'trainer') return []
-  return [...showRun(run, [id]), ...(handshake.role === 'observer' ? coverageTells(run, [id], now) : [])]
+  if (run === undefined || handshake.role === 'trainer') return challenged
+  return [...challenged, ...showRun(run, [id]), ...(handshake.role === 'observer' ? coverageTells(run, [id], now) : [])]
 }
 
 function disconnect(directory: SwarmDirectory, connection: DirectoryConnection, now: number): DirectoryEffect[] {

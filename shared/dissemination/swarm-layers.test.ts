@@ -3,7 +3,7 @@ import { toHuggingFaceConfig } from '../model/config.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
 import { modelShape } from '../scheduling/model-shape.ts'
-import { describedRun, peerName, publishedVersion, RUN, secretOf, type PublishedVersion } from '../testing/swarm-fixtures.ts'
+import { describedRun, peerName, publishedVersion, RUN, signedJoin, type PublishedVersion } from '../testing/swarm-fixtures.ts'
 import { tinyConfig } from '../testing/tiny-model.ts'
 import { manifestHash } from './manifest.ts'
 import { stepSwarmDirectory, type DirectoryInput } from './swarm-directory.ts'
@@ -13,9 +13,10 @@ const config = tinyConfig({ layers: 4 })
 const shape = modelShape(config, { rows: 64, contextTokens: config.contextLength })
 const HALF = 2 * shape.layerBytes + Math.max(shape.embeddingBytes, shape.headBytes)
 const base = publishedVersion(0)
+const identification = { server: 'swarm.example', challenge: 'c'.repeat(64) }
 
 function createTestbed(model: Record<string, unknown> = toHuggingFaceConfig(config)) {
-  const directory = createSwarmDirectory({ iceServers: [], originBytesPerRun: LIMITS.originBytesPerRun, forgetRunsAfterMs: 60_000, firstPipeline: 7 })
+  const directory = createSwarmDirectory({ renewIceServersAfterMs: undefined, originBytesPerRun: LIMITS.originBytesPerRun, forgetRunsAfterMs: 60_000, firstPipeline: 7 })
   let now = 1000
   let wakeAt = Infinity
   const step = (input: DirectoryInput): DirectoryEffect[] => {
@@ -24,7 +25,7 @@ function createTestbed(model: Record<string, unknown> = toHuggingFaceConfig(conf
     return effects
   }
   const publish = ({ manifest }: PublishedVersion): DirectoryEffect[] => step({ kind: 'policy_published', connection: 'trainer', message: { manifest }, missing: [] })
-  step({ kind: 'connected', connection: 'trainer', handshake: { role: 'trainer', token: '' } })
+  step({ kind: 'connected', connection: 'trainer', handshake: { role: 'trainer', token: '' }, identification })
   step({ kind: 'run_opened', connection: 'trainer', message: { protocol: PROTOCOL_VERSION, description: describedRun({ model }), newest: 0, tokenizer: null } })
   publish(base)
   return {
@@ -44,9 +45,9 @@ function createTestbed(model: Record<string, unknown> = toHuggingFaceConfig(conf
     },
     join(index: number, memoryBytes?: number): DirectoryEffect[] {
       const peer = peerName(index)
-      step({ kind: 'connected', connection: peer, handshake: { role: 'volunteer' } })
+      step({ kind: 'connected', connection: peer, handshake: { role: 'volunteer' }, identification })
       const memory = memoryBytes === undefined ? {} : { memory: { memoryBytes, largestTensorBytes: memoryBytes } }
-      return step({ kind: 'join', connection: peer, message: { protocol: PROTOCOL_VERSION, peer, secret: secretOf(peer), ...memory } })
+      return step({ kind: 'join', connection: peer, message: signedJoin(index, identification, memory), iceServers: [] })
     },
     hold: (index: number, { manifest }: PublishedVersion): DirectoryEffect[] =>
       step({ kind: 'version_held', connection: peerName(index), message: { run: RUN, version: manifest.version, manifestHash: manifestHash(manifest) } }),
@@ -162,7 +163,7 @@ test('the coverage is shown to those who watch: at once to newcomers, and at mos
   const bed = createTestbed()
   bed.join(1, HALF)
   bed.wait(1000)
-  const seen = told(bed.step({ kind: 'connected', connection: 'dashboard', handshake: { role: 'observer' } }), 'layer_coverage')
+  const seen = told(bed.step({ kind: 'connected', connection: 'dashboard', handshake: { role: 'observer' }, identification }), 'layer_coverage')
   expect(seen).toMatchObject([['dashboard', { run: RUN, layers: 4, hosts: [{ peer: peerName(1), layers: { start: 0, end: 2 }, state: 'assigned' }], missing: [{ layers: { start: 2, end: 4 } }] }]])
   const shown = [2, 3, 4, 5].flatMap(index => [...bed.join(index, HALF), ...bed.wait(100)])
   expect(told(shown, 'layer_coverage')).toHaveLength(1)

@@ -27,7 +27,6 @@ export function openRun(directory: SwarmDirectory, connection: DirectoryConnecti
     opensAt: undefined,
     policies: new Map(),
     peers: new Map(),
-    secrets: new Map(),
     feed: undefined,
     layers: createRunLayers(description, directory.options.firstPipeline),
     openedAt: now

@@ -12,7 +12,8 @@ import type { v } from '../protocol/schema.ts'
 import { createRng, type Rng } from '../random/rng.ts'
 import type { SequenceEvent, ServingState } from '../serving/serving-state.ts'
 import type { OriginGrants } from './origin-grants.ts'
-import type { JoinAnswer, OriginGrant, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
+import type { JoinTerms } from './peer-identity.ts'
+import type { JoinAnswer, OriginGrant, VOLUNTEER_HEARS, WorkWanted } from '../protocol/volunteer-messages.ts'
 
 /** One socket. Chosen by the adapter. */
 export type ConnectionId = string
@@ -37,17 +38,23 @@ export type DirectoryEffect =
   | { readonly kind: 'retain_chunks'; readonly run: RunId; readonly chunks: readonly ChunkReference[] }
   /** The origin shall keep and accept nothing for the run any more. */
   | { readonly kind: 'forget_chunks'; readonly run: RunId }
+  /** The peer's TURN credentials will end: tell it others. */
+  | { readonly kind: 'renew_ice_servers'; readonly to: ConnectionId; readonly peer: PeerId }
   /** Of a request of the API. */
   | { readonly kind: 'sequence_event'; readonly run: RunId; readonly key: string; readonly event: SequenceEvent }
   /** Give the input `wake` then. Replaces the former wish. */
   | { readonly kind: 'wake_at'; readonly time: number }
   | { readonly kind: 'close'; readonly connection: ConnectionId }
 
+/** What a join on one connection has to be signed for. */
+export type Identification = Pick<JoinTerms, 'server' | 'challenge'>
+
 export interface DirectoryConnection {
   readonly id: ConnectionId
   readonly role: Handshake['role']
   /** The run whose feed was asked for; undefined: the newest. */
   watching: RunId | undefined
+  readonly identification: Identification
   peer: SwarmPeer | undefined
 }
 
@@ -57,6 +64,8 @@ export interface SwarmPeer {
   readonly connection: ConnectionId
   /** Peers it was introduced to and has not lost. Symmetric. */
   readonly links: Set<PeerId>
+  /** Peers to whom it says that it still has a link, and who have not come back yet. */
+  readonly claimed: Set<PeerId>
   /** Peers with whom a link was lost or never made. */
   readonly lost: Set<PeerId>
   /** Manifest hashes; the one announced last, which the peer takes for the newest, is the last. */
@@ -93,8 +102,6 @@ export interface SwarmRun {
   readonly policies: Map<PolicyVersion, AnnouncedPolicy>
   /** In the order in which they joined. */
   readonly peers: Map<PeerId, SwarmPeer>
-  /** SHA-256 of the secrets, of peers that left too: nobody shall return under another's name. */
-  readonly secrets: Map<PeerId, ContentHash>
   feed: RunFeed | undefined
   /** Who holds which layers and serves whom; undefined for a model that tabs cannot compute. */
   readonly layers: RunLayers | undefined
@@ -103,7 +110,8 @@ export interface SwarmRun {
 }
 
 export interface DirectoryOptions {
-  readonly iceServers: Welcome['iceServers']
+  /** Peers that have joined are given other ICE servers so often, in milliseconds; undefined: theirs stay good. */
+  readonly renewIceServersAfterMs: number | undefined
   readonly originBytesPerRun: number
   /** A run whose trainer has been away for so long is forgotten, in milliseconds. */
   readonly forgetRunsAfterMs: number
@@ -117,12 +125,16 @@ export interface SwarmDirectory {
   readonly connections: Map<ConnectionId, DirectoryConnection>
   /** In the order in which they were first opened. */
   readonly runs: Map<RunId, SwarmRun>
+  /** Nobody may join any more. */
+  draining: boolean
+  /** When all peers are given other ICE servers next, in milliseconds; Infinity while nobody has any that end. */
+  iceServersDueAt: number
   /** The last wish to be woken, in milliseconds. */
   wakeAt: number | undefined
 }
 
 export function createSwarmDirectory(options: DirectoryOptions): SwarmDirectory {
-  return { options, rng: createRng(options.firstPipeline), connections: new Map(), runs: new Map(), wakeAt: undefined }
+  return { options, rng: createRng(options.firstPipeline), connections: new Map(), runs: new Map(), draining: false, iceServersDueAt: Infinity, wakeAt: undefined }
 }
 
 export function newestRun(directory: SwarmDirectory): RunId | undefined {

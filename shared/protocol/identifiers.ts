@@ -6,7 +6,12 @@ const shortText = (pattern: RegExp, what: string) => v.pipe(v.string(), v.maxLen
 export const runId = shortText(/^[a-z0-9][a-z0-9-]*$/, 'a run id: lower-case letters, digits and hyphens')
 export type RunId = v.InferOutput<typeof runId>
 
-/** One page load of one tab. Chosen by the tab, 32 hexadecimal digits. */
+/** An Ed25519 public key. */
+export const publicKey = shortText(/^[0-9a-f]{64}$/, 'a public key: 64 hexadecimal digits')
+/** An Ed25519 signature. */
+export const signature = v.pipe(v.string(), v.regex(/^[0-9a-f]{128}$/, 'a signature: 128 hexadecimal digits'))
+
+/** One page load of one tab. Follows from the public key that the tab made for it; 32 hexadecimal digits. */
 export const peerId = shortText(/^[0-9a-f]{32}$/, 'a peer id: 32 hexadecimal digits')
 export type PeerId = v.InferOutput<typeof peerId>
 

@@ -29,6 +29,7 @@ export const LIMITS = {
   rowsPerMicroBatch: 1_024,
   layers: 1_024,
   linksPerPeer: 12,
+  iceServers: 8,
   peersPerRun: 10_000,
   pointsPerSeries: 4_096,
   rolloutsInFeed: 24,

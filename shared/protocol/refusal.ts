@@ -7,7 +7,6 @@ export const REFUSAL_CODES = [
   'too_many_requests',
   'unsupported_protocol',
   'unauthorised',
-  'peer_id_taken',
   'not_joined',
   'unknown_run',
   'run_taken',
@@ -19,7 +18,9 @@ export const REFUSAL_CODES = [
   'bad_signature',
   'stale_version',
   'storage_full',
-  'server_full'
+  'server_full',
+  /** The server is about to close; its successor will take you. */
+  'draining'
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 

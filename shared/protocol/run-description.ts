@@ -1,5 +1,5 @@
 /** What a tab must know of a run before it can decide to help. */
-import { count, finite, runId } from './identifiers.ts'
+import { count, finite, publicKey, runId } from './identifiers.ts'
 import { v } from './schema.ts'
 
 export const loraDescription = v.strictObject({
@@ -20,7 +20,7 @@ export const runDescription = v.strictObject({
   /** null: the run trains all parameters and publishes `full` versions. */
   lora: v.nullable(loraDescription),
   /** Ed25519 public key that signs the run's manifests, hexadecimal. */
-  publicKey: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  publicKey,
   /** Bytes of the base model, for the cost shown before the start. */
   downloadBytes: count
 })

@@ -9,7 +9,7 @@ import { rolloutSubmission } from './rollout.ts'
 import { runDescription } from './run-description.ts'
 import { runFeed } from './run-feed.ts'
 import { v } from './schema.ts'
-import { submissionAnswer } from './volunteer-messages.ts'
+import { bye, submissionAnswer } from './volunteer-messages.ts'
 
 /**
  * Asked, trainer → server. Repeated after every reconnection; the server keeps no truth.
@@ -55,8 +55,8 @@ export const TRAINER_HEARS = {
   peer_status: peerReports,
   /** Something that was told, not asked, was refused. */
   refused: refusal,
-  /** The server is about to close: reconnect, open the run and publish again. */
-  bye: v.strictObject({})
+  /** The server closes now. Tabs can do nothing without a trainer: reconnect at once, open the run and publish again. */
+  bye
 } as const
 /** Server → trainer, answered by the trainer with verdicts. */
 export const TRAINER_ANSWERS = { rollouts_submitted: { request: peerSubmits, answer: submissionAnswer } } as const

@@ -2,7 +2,7 @@
  * Between a page and the signaling server. Every event has one object as payload; those under "asked" are answered by an
  * acknowledgement, the answer or a refusal. Page: role `volunteer` (works) or `observer` (only watches the feed).
  */
-import { contentHash, count, peerId, policyVersion, runId } from './identifiers.ts'
+import { contentHash, count, peerId, policyVersion, publicKey, runId, signature } from './identifiers.ts'
 import { layerCoverage } from './layer-coverage.ts'
 import { lease } from './lease.ts'
 import { LIMITS } from './limits.ts'
@@ -21,13 +21,20 @@ const signalData = v.pipe(v.string(), v.maxLength(LIMITS.signalBytes))
 export const policyAnnouncement = v.strictObject({ manifest })
 export type PolicyAnnouncement = v.InferOutput<typeof policyAnnouncement>
 
+/** For links; what is in TURN credentials ends by itself. One address each. */
+export const iceServers = v.pipe(
+  v.array(v.strictObject({ urls: v.string(), username: v.optional(v.string()), credential: v.optional(v.string()) })),
+  v.maxLength(LIMITS.iceServers)
+)
+export type IceServers = v.InferOutput<typeof iceServers>
+
 export const welcome = v.strictObject({
   kind: v.literal('welcome'),
   description: runDescription,
   /** Base model and newest version (the same one while no update has been published). */
   base: policyAnnouncement,
   newest: policyAnnouncement,
-  iceServers: v.pipe(v.array(v.strictObject({ urls: v.string(), username: v.optional(v.string()), credential: v.optional(v.string()) })), v.maxLength(8))
+  iceServers
 })
 export type Welcome = v.InferOutput<typeof welcome>
 
@@ -36,13 +43,16 @@ export const joinRequest = v.strictObject({
   protocol: count,
   /** Absent: the server's only, or newest, run. */
   run: v.optional(runId),
-  peer: peerId,
-  /** Keeps others from taking over `peer` when it reconnects; never shown to anybody. */
-  secret: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  /** Ed25519, of this page load. The peer's id follows from it (`shared/dissemination/peer-identity.ts`). */
+  publicKey,
+  /** By that key, over the challenge of this connection. */
+  signature,
   /** Absent: it takes no layers. */
   memory: v.optional(memoryOffer),
   /** The layers that it still has loaded, after a server or its connection came back. */
-  held: v.optional(layerRange)
+  held: v.optional(layerRange),
+  /** Peers to whom it still has a link: where they say so too, the link stays as it is. */
+  linked: v.optional(v.pipe(v.array(peerId), v.maxLength(LIMITS.linksPerPeer)))
 })
 export type JoinRequest = v.InferOutput<typeof joinRequest>
 export const joinAnswer = v.variant('kind', [welcome, refusal])
@@ -82,21 +92,29 @@ export type SignalSent = v.InferOutput<typeof signalSent>
 export const linkLost = v.strictObject({ peer: peerId })
 export type LinkLost = v.InferOutput<typeof linkLost>
 
-/** Told, server → page. */
+/** Told, server → page: what a join on this connection has to sign. */
+export const challenge = v.strictObject({ challenge: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) })
 export const signalReceived = v.strictObject({ from: peerId, data: signalData })
 export type SignalReceived = v.InferOutput<typeof signalReceived>
 /** Asks for a link; exactly one side is the initiator. */
 export const introduction = v.strictObject({ peer: peerId, initiator: v.boolean() })
 export type Introduction = v.InferOutput<typeof introduction>
 
+/** Everybody is told another time, so that not all come back in one moment. */
+export const bye = v.strictObject({ retryAfterMs: v.pipe(count, v.maxValue(600_000)) })
+
 export const VOLUNTEER_ASKS = { join: joinRequest, rollouts_submitted: rolloutSubmission, origin_wanted: originWanted } as const
 export const VOLUNTEER_TELLS = { version_held: versionHeld, work_wanted: workWanted, signal: signalSent, peer_status: peerStatus, link_lost: linkLost, leave: v.strictObject({}), ...STAGE_TELLS } as const
 export const VOLUNTEER_HEARS = {
+  /** To pages that may join, once connected. */
+  challenge,
   /** To every page, once connected and whenever a run opens: what it would cost to help is shown before anybody joins. */
   run_described: runDescription,
   policy_announced: policyAnnouncement,
   lease_granted: lease,
   introduction,
+  /** Instead of those before, whose credentials will end soon: for links that are made from now on. */
+  ice_servers: v.strictObject({ iceServers }),
   peer_gone: v.strictObject({ peer: peerId }),
   signal: signalReceived,
   ...STAGE_HEARS,
@@ -105,6 +123,6 @@ export const VOLUNTEER_HEARS = {
   layer_coverage: layerCoverage,
   /** Something that was told, not asked, was refused. */
   refused: refusal,
-  /** The server is about to close: reconnect, and join again. */
-  bye: v.strictObject({})
+  /** The server closes now: connect again after this time, and join again. */
+  bye
 } as const

@@ -1,11 +1,16 @@
 /** A run small enough to read, for tests of what happens around the model. */
 import { signingKeyFrom, type SigningKey } from '../crypto/signature.ts'
 import { cutPolicy, signManifest } from '../dissemination/manifest.ts'
+import { peerIdOf, signJoin } from '../dissemination/peer-identity.ts'
+import type { Identification } from '../dissemination/swarm-state.ts'
 import { groupTensors } from '../dissemination/tensor-groups.ts'
+import type { PeerId } from '../protocol/identifiers.ts'
 import type { Manifest } from '../protocol/manifest.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import type { RunDescription } from '../protocol/run-description.ts'
 import type { RunFeed } from '../protocol/run-feed.ts'
+import { PROTOCOL_VERSION } from '../protocol/version.ts'
+import type { JoinRequest } from '../protocol/volunteer-messages.ts'
 
 export const RUN = 'reverse-letters'
 export const RUN_KEY: SigningKey = signingKeyFrom(new Uint8Array(32).fill(9))
@@ -28,12 +33,26 @@ export function publishedVersion(version: number, { content = version, floats = 
   return { manifest: signManifest(body, key), chunks }
 }
 
-export function peerName(index: number): string {
-  return index.toString(16).padStart(32, '0')
+const keysOfPeers = new Map<number, SigningKey>()
+
+export function peerKey(index: number): SigningKey {
+  const known = keysOfPeers.get(index)
+  if (known !== undefined) return known
+  const seed = new Uint8Array(32).fill(1)
+  new DataView(seed.buffer).setUint32(0, index)
+  const key = signingKeyFrom(seed)
+  keysOfPeers.set(index, key)
+  return key
 }
 
-export function secretOf(peer: string): string {
-  return peer + peer
+export function peerName(index: number): PeerId {
+  return peerIdOf(peerKey(index).publicKey)
+}
+
+/** As the page of that peer signs it on a connection that was given this challenge. */
+export function signedJoin(index: number, identification: Identification, { protocol = PROTOCOL_VERSION, run, ...more }: Partial<JoinRequest> = {}): JoinRequest {
+  const key = peerKey(index)
+  return { protocol, ...(run !== undefined && { run }), publicKey: key.publicKey, signature: signJoin({ ...identification, protocol, run }, key), ...more }
 }
 
 export const WAITING: PeerStatus = { state: 'waiting', engine: 'wasm', version: 0, tokens: 0, tokensPerSecond: 0, bytesFromOrigin: 0, bytesFromPeers: 0, links: 0 }

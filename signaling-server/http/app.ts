@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import type { ServingPort } from '../serving-port.ts'
 import type { ChunkOrigin } from './chunk-origin.ts'
-import { chunkRoutes } from './chunk-routes.ts'
+import { chunkRoutes, type OriginLimit } from './chunk-routes.ts'
 import type { Metrics } from './metrics.ts'
 import { openAiRoutes } from './openai/openai-routes.ts'
 import { respondRefused } from './refusal-response.ts'
@@ -25,13 +25,22 @@ export interface AppOptions {
 
 const PAGE_ROUTES = ['/', '/dashboard', '/playground']
 
-export function createApp(options: AppOptions, origin: ChunkOrigin, metrics: Metrics, log: Logger): Express {
+/** Whether more tabs should be sent here. */
+export type Readiness = 'ready' | 'full' | 'draining'
+
+export function createApp(options: AppOptions, readiness: () => Readiness, originLimit: OriginLimit, origin: ChunkOrigin, metrics: Metrics, log: Logger): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use(securityHeaders)
+  // Answered as long as anything is: a server that does not answer should be started again.
   app.get('/health', (_request, response) => void response.json({ status: 'ok', protocol: PROTOCOL_VERSION }))
+  // 503: leave it alone, and send nobody new.
+  app.get('/health/ready', (_request, response) => {
+    const status = readiness()
+    response.status(status === 'ready' ? 200 : 503).json({ status })
+  })
   app.get('/metrics', async (_request, response) => void response.type(metrics.contentType).send(await metrics.exposition()))
-  app.use('/chunks', chunkRoutes(origin, metrics, options.trainerToken))
+  app.use('/chunks', chunkRoutes(origin, originLimit, metrics, options.trainerToken))
   if (options.serving !== undefined) app.use('/v1', openAiRoutes(options.serving, options.apiKeys ?? [], metrics, log))
   app.use('/models', express.static(options.models, { index: false, redirect: false }))
   app.get(PAGE_ROUTES, (_request, response) => {

@@ -11,7 +11,10 @@ import { respondRefused } from './refusal-response.ts'
 /** A chunk's address is its content: it never changes, so caches may keep it for ever. */
 const IMMUTABLE = 'public, max-age=31536000, immutable'
 
-export function chunkRoutes(origin: ChunkOrigin, metrics: Metrics, trainerToken: string): Router {
+/** @returns 0 when the sender of the request may have so many bytes; otherwise milliseconds after which it may ask again */
+export type OriginLimit = (request: Request, bytes: number) => number
+
+export function chunkRoutes(origin: ChunkOrigin, limit: OriginLimit, metrics: Metrics, trainerToken: string): Router {
   const router = Router()
 
   router.param('hash', (_request, response, next, hash: string) => {
@@ -27,7 +30,7 @@ export function chunkRoutes(origin: ChunkOrigin, metrics: Metrics, trainerToken:
       return
     }
     response.set({ 'Cache-Control': IMMUTABLE, 'Accept-Ranges': 'bytes', ETag: `"${request.params.hash}"`, 'Content-Type': 'application/octet-stream' })
-    sendRange(request, response, bytes, metrics)
+    sendRange(request, response, bytes, limit, metrics)
   })
 
   router.put(
@@ -45,7 +48,7 @@ export function chunkRoutes(origin: ChunkOrigin, metrics: Metrics, trainerToken:
         respondRefused(response, metrics, 400, 'malformed', 'the body must be the bytes of the chunk')
         return
       }
-      metrics.originReceivedBytes.inc(bytes.byteLength)
+      metrics.linkBytes.inc({ direction: 'received', path: 'origin' }, bytes.byteLength)
       // Put again after a lost answer.
       if (origin.get(hash) !== undefined) {
         response.status(204).end()
@@ -68,7 +71,7 @@ export function chunkRoutes(origin: ChunkOrigin, metrics: Metrics, trainerToken:
 }
 
 /** One range, or the whole when none, several or a malformed one is asked for (RFC 9110, section 14.2). */
-function sendRange(request: Request, response: Response, bytes: Buffer, metrics: Metrics): void {
+function sendRange(request: Request, response: Response, bytes: Buffer, limit: OriginLimit, metrics: Metrics): void {
   const ranges = request.range(bytes.byteLength)
   if (ranges === -1) {
     response.status(416).set('Content-Range', `bytes */${bytes.byteLength}`).end()
@@ -76,7 +79,13 @@ function sendRange(request: Request, response: Response, bytes: Buffer, metrics:
   }
   const [range] = ranges === undefined || ranges === -2 || ranges.length !== 1 || ranges.type !== 'bytes' ? [] : ranges
   const body = range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)
+  const waitMs = limit(request, body.byteLength)
+  if (waitMs > 0) {
+    response.set({ 'Cache-Control': 'no-store', 'Retry-After': String(Math.ceil(waitMs / 1000)) })
+    respondRefused(response, metrics, 429, 'too_many_requests', `more chunks for this address in ${waitMs} ms`)
+    return
+  }
   if (range !== undefined) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${bytes.byteLength}`)
-  if (request.method === 'GET') metrics.originSentBytes.inc(body.byteLength)
+  if (request.method === 'GET') metrics.linkBytes.inc({ direction: 'sent', path: 'origin' }, body.byteLength)
   response.set('Content-Length', String(body.byteLength)).end(body)
 }

@@ -16,6 +16,7 @@ export class DirectoryServing implements ServingPort {
   /** By key. */
   readonly #open = new Map<string, OpenSequence>()
   #closing = false
+  #drained: () => void = () => {}
 
   constructor(directory: SwarmDirectory, decide: (input: DirectoryInput) => void) {
     this.#directory = directory
@@ -36,7 +37,7 @@ export class DirectoryServing implements ServingPort {
     this.#decide({ kind: 'request_opened', run, request })
     return {
       close: () => {
-        if (this.#open.delete(request.key)) this.#decide({ kind: 'request_closed', run, key: request.key })
+        if (this.#end(request.key)) this.#decide({ kind: 'request_closed', run, key: request.key })
       }
     }
   }
@@ -48,7 +49,7 @@ export class DirectoryServing implements ServingPort {
       sequence.listener.tokens(event.tokens, event.logProbs)
       return
     }
-    this.#open.delete(key)
+    this.#end(key)
     if (event.kind === 'finished') sequence.listener.finished(event.finish)
     else sequence.listener.refused({ code: event.code, missing: event.missing })
   }
@@ -58,15 +59,27 @@ export class DirectoryServing implements ServingPort {
     this.#refuse('unknown_version', sequence => sequence.run === run)
   }
 
+  /** Takes no more. @returns once those that are open have ended */
+  async drain(): Promise<void> {
+    this.#closing = true
+    if (this.#open.size > 0) await new Promise<void>(resolve => (this.#drained = resolve))
+  }
+
   close(): void {
     this.#closing = true
     this.#refuse('shutting_down', () => true)
   }
 
+  #end(key: string): boolean {
+    const ended = this.#open.delete(key)
+    if (this.#open.size === 0) this.#drained()
+    return ended
+  }
+
   #refuse(code: ServingRefusal['code'], concerned: (sequence: OpenSequence) => boolean): void {
     for (const [key, sequence] of this.#open) {
       if (!concerned(sequence)) continue
-      this.#open.delete(key)
+      this.#end(key)
       sequence.listener.refused({ code, missing: [] })
     }
   }

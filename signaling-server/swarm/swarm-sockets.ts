@@ -1,64 +1,89 @@
 /** The only place that knows socket.io: checks what arrives, hands it to the directory, carries out what the directory decides. */
+import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import type { Server as HttpServer } from 'node:http'
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { chunksOf } from '#shared/dissemination/manifest.ts'
+import { peerIdOf } from '#shared/dissemination/peer-identity.ts'
 import { stepSwarmDirectory, type DirectoryInput } from '#shared/dissemination/swarm-directory.ts'
 import { createSwarmDirectory, type DirectoryEffect, type DirectoryOptions } from '#shared/dissemination/swarm-state.ts'
 import { handshake, type Handshake } from '#shared/protocol/handshake.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { refuse, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
-import { TRAINER_ANSWERS, TRAINER_ASKS, TRAINER_TELLS, type PeerSubmits } from '#shared/protocol/trainer-messages.ts'
-import { VOLUNTEER_ASKS, VOLUNTEER_TELLS, type SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
-import type { ServingPort } from '../serving-port.ts'
+import { TRAINER_ANSWERS, type PeerSubmits, type PolicyPublished } from '#shared/protocol/trainer-messages.ts'
+import type { JoinRequest, SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
+import type { AddressBlock } from '../address-block.ts'
+import type { Readiness } from '../http/app.ts'
 import type { ChunkOrigin } from '../http/chunk-origin.ts'
-import type { Metrics } from '../http/metrics.ts'
+import type { Metrics, SwarmCounts } from '../http/metrics.ts'
+import { iceServersFor, TURN_CREDENTIAL_MS, type IceOptions } from '../ice-servers.ts'
+import type { ServingPort } from '../serving-port.ts'
+import { fullBucket, takeToken, TokenBuckets, type Rate } from '../token-bucket.ts'
 import { tokensMatch } from '../trainer-token.ts'
 import { DirectoryServing } from './directory-serving.ts'
-import { fullBucket, takeToken, type Rate } from './token-bucket.ts'
+import { decodeEvent, isEventOf } from './received-events.ts'
 
-export interface SwarmSocketOptions extends DirectoryOptions {
+export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServersAfterMs'> {
+  readonly ice: IceOptions
   readonly trainerToken: string
   /** Until a trainer's verdicts are given up, in milliseconds; tabs submit again, and submission is idempotent. */
   readonly verdictsWithinMs: number
   /** Messages of one page. */
   readonly messageRate: Rate
+  /** New sockets of one address. */
+  readonly socketRate: Rate
+  readonly addressOf: (request: IncomingMessage) => AddressBlock | undefined
+  /** Sockets at once. */
+  readonly connections: number
 }
 
 /** Refused messages in excess of the rate after which a socket is closed. */
 const FLOOD = 500
-const CONNECTIONS = LIMITS.peersPerRun + 1000
-/** Events whose payload may be large; all others are small. */
-const LARGE_EVENTS = new Set(['run_opened', 'rollouts_submitted', 'policy_published', 'lease_granted', 'run_feed', 'sequences_generated', 'stage_fragment'])
 /** As many as a pipeline makes; from others the directory takes none. */
 const UNCOUNTED_EVENTS = new Set(['sequences_generated', 'stage_fragment'])
-const SMALL_EVENT_BYTES = 2 * LIMITS.signalBytes
-const MESSAGES = {
-  observer: {},
-  volunteer: { ...VOLUNTEER_ASKS, ...VOLUNTEER_TELLS },
-  trainer: { ...TRAINER_ASKS, ...TRAINER_TELLS }
-} as const
-
+/** Pages come back no sooner after a bye, and then one after the other: to let one join took 8 ms of CPU time in a run of a thousand (`npm run bench -- signaling`), 3 of them for its signature. */
+const BYE_LEAST_MS = 1000
+const BYE_SPREAD_MS = 10
 type Acknowledge = (answer: unknown) => void
+
+interface Received {
+  readonly input: DirectoryInput
+  readonly sender: Socket | undefined
+  readonly acknowledge: Acknowledge | undefined
+  /** In milliseconds. */
+  readonly receivedAt: number
+}
 
 export interface SwarmSockets {
   /** What tabs generate for people. */
   readonly serving: ServingPort
-  connectionsByRole(): ReadonlyMap<string, number>
+  counts(): SwarmCounts
+  readiness(): Readiness
+  /** From now on nobody may join, and nothing new is generated for people. @returns once what was begun for them has ended */
+  drain(): Promise<void>
   /** Says bye to everybody and closes every socket and the HTTP server below. */
   close(): Promise<void>
 }
 
 export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, origin: ChunkOrigin, metrics: Metrics, log: Logger): SwarmSockets {
-  const directory = createSwarmDirectory(options)
+  const directory = createSwarmDirectory({ ...options, renewIceServersAfterMs: options.ice.turn.length === 0 ? undefined : TURN_CREDENTIAL_MS / 2 })
+  const sockets = new TokenBuckets(options.socketRate)
   const io = new Server(http, {
     serveClient: false,
     maxHttpBufferSize: LIMITS.socketMessageBytes,
     connectTimeout: 10_000,
-    // WebSockets ignore CORS: a page of another site must not speak for its visitor.
-    allowRequest: ({ headers }, allow) => allow(null, headers.origin === undefined || isSameSite(headers.origin, headers.host))
+    allowRequest: (request, allow) => {
+      const { headers } = request
+      // WebSockets ignore CORS: a page of another site must not speak for its visitor.
+      if (headers.origin !== undefined && !isSameSite(headers.origin, headers.host)) return allow(null, false)
+      const address = options.addressOf(request)
+      const isAllowed = address === undefined || sockets.take(address, 1, performance.now()) === 0
+      // Before a socket costs anything. Clients come back by themselves, later each time.
+      if (!isAllowed) metrics.countRefusal('too_many_requests')
+      allow(isAllowed ? null : 'too_many_requests', isAllowed)
+    }
   })
 
   io.use((socket, next) => {
@@ -72,11 +97,13 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     next()
   })
 
+  const isFull = (): boolean => io.sockets.sockets.size >= options.connections
+
   const admit = (auth: unknown): { readonly kind: 'admitted'; readonly handshake: Handshake } | Refusal => {
     const decoded = decode(handshake, auth)
     if (decoded.kind === 'malformed') return refuse('malformed', describeMalformed('auth', decoded))
     if (decoded.value.role === 'trainer' && !tokensMatch(decoded.value.token, options.trainerToken)) return refuse('unauthorised', 'not the trainer token of this server')
-    return io.sockets.sockets.size >= CONNECTIONS ? refuse('server_full') : { kind: 'admitted', handshake: decoded.value }
+    return isFull() ? refuse('server_full') : { kind: 'admitted', handshake: decoded.value }
   }
 
   io.on('connection', socket => {
@@ -86,7 +113,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     // A trainer is listened to once more for every submission that it judges.
     if (handshake.role === 'trainer') socket.setMaxListeners(0)
     log.debug({ event: 'connected', connection: socket.id, role: handshake.role })
-    decide({ kind: 'connected', connection: socket.id, handshake }, socket)
+    decide({ kind: 'connected', connection: socket.id, handshake, identification: { server: socket.handshake.headers.host ?? '', challenge: randomBytes(32).toString('hex') } }, socket)
     socket.on('disconnect', reason => {
       log.debug({ event: 'disconnected', connection: socket.id, reason })
       decide({ kind: 'disconnected', connection: socket.id }, socket)
@@ -99,38 +126,47 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
         if (++refusedInExcess > FLOOD) socket.disconnect(true)
         return
       }
+      metrics.messages.inc({ direction: 'received', event: isEventOf(handshake.role, event) ? event : 'unknown' })
       const decoded = decodeEvent(handshake.role, event, parameters[0])
       if (decoded.kind === 'refused') refuseSender(socket, acknowledge, decoded)
-      else decide({ kind: event, connection: socket.id, message: decoded.message, ...missingChunks(decoded.message, event) } as DirectoryInput, socket, acknowledge)
+      else decide({ kind: event, connection: socket.id, message: decoded.message, ...knownHere(event, decoded.message) } as DirectoryInput, socket, acknowledge)
     })
   })
 
-  const missingChunks = (message: unknown, event: string): object =>
-    event === 'policy_published' ? { missing: origin.missing(chunksOf((message as { manifest: Parameters<typeof chunksOf>[0] }).manifest)) } : {}
+  /** What the directory has to know besides the message. */
+  const knownHere = (event: string, message: unknown): object => {
+    if (event === 'policy_published') return { missing: origin.missing(chunksOf((message as PolicyPublished).manifest)) }
+    if (event === 'join') return { iceServers: iceServersFor(options.ice, peerIdOf((message as JoinRequest).publicKey), Date.now()) }
+    return {}
+  }
 
   let timer: NodeJS.Timeout | undefined
 
-  const inputs: { readonly input: DirectoryInput; readonly sender: Socket | undefined; readonly acknowledge: Acknowledge | undefined }[] = []
+  const inputs: Received[] = []
+  let closed = false
 
   /** What an effect leads to waits until all effects before it are carried out. */
   const decide = (input: DirectoryInput, sender?: Socket, acknowledge?: Acknowledge): void => {
-    inputs.push({ input, sender, acknowledge })
+    // Those whose sockets close last must not hear that the others are gone: their links live.
+    if (closed) return
+    inputs.push({ input, sender, acknowledge, receivedAt: performance.now() })
     if (inputs.length > 1) return
     for (let next = inputs[0]; next !== undefined; next = inputs[0]) {
-      for (const effect of stepSwarmDirectory(directory, next.input, { now: performance.now() })) carryOut(effect, next.sender, next.acknowledge)
+      for (const effect of stepSwarmDirectory(directory, next.input, { now: performance.now() })) carryOut(effect, next)
       inputs.shift()
     }
   }
 
   const serving = new DirectoryServing(directory, input => decide(input))
 
-  const carryOut = (effect: DirectoryEffect, sender: Socket | undefined, acknowledge: Acknowledge | undefined): void => {
+  const carryOut = (effect: DirectoryEffect, { sender, acknowledge, receivedAt }: Received): void => {
     switch (effect.kind) {
       case 'tell': {
-        if (effect.event === 'policy_announced') metrics.announcements.inc()
-        if (effect.event === 'signal') metrics.signals.inc()
+        metrics.messages.inc({ direction: 'sent', event: effect.event })
+        if (effect.event === 'stage_fragment') metrics.linkBytes.inc({ direction: 'sent', path: 'relay' }, effect.payload.fragment.byteLength)
         // Feeds too are queued, not volatile: a busy moment must not lose a run's last one. Who takes nothing for a ping interval is closed.
         io.sockets.sockets.get(effect.to)?.emit(effect.event, effect.payload)
+        if (effect.event === 'signal') metrics.signalDelivery.observe((performance.now() - receivedAt) / 1000)
         return
       }
       case 'answer':
@@ -157,6 +193,9 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
         log.info({ event: 'run_forgotten', run: effect.run })
         origin.forget(effect.run)
         serving.forget(effect.run)
+        return
+      case 'renew_ice_servers':
+        io.sockets.sockets.get(effect.to)?.emit('ice_servers', { iceServers: iceServersFor(options.ice, effect.peer, Date.now()) })
         return
       case 'sequence_event':
         serving.hear(effect.run, effect.key, effect.event)
@@ -196,30 +235,32 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
 
   return {
     serving,
-    connectionsByRole: () => {
-      const roles = new Map<string, number>()
-      for (const { role } of directory.connections.values()) roles.set(role, (roles.get(role) ?? 0) + 1)
-      return roles
+    counts: () => ({
+      connections: tally([...directory.connections.values()].map(({ role }) => role)),
+      peers: tally([...directory.runs.values()].flatMap(run => [...run.peers.values()].map(({ status }) => status?.state ?? 'unknown')))
+    }),
+    readiness: () => (directory.draining ? 'draining' : isFull() ? 'full' : 'ready'),
+    drain: () => {
+      decide({ kind: 'drain' })
+      return serving.drain()
     },
     close: async () => {
-      io.emit('bye', {})
       serving.close()
-      await io.close()
-      // The sockets that have just been closed were trainers', too.
+      const returning = BYE_LEAST_MS + io.sockets.sockets.size * BYE_SPREAD_MS
+      for (const socket of io.sockets.sockets.values()) socket.emit('bye', { retryAfterMs: randomInt(BYE_LEAST_MS, returning + 1) })
+      closed = true
       clearTimeout(timer)
+      await io.close()
     }
   }
 }
 
-function isSameSite(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host
+function tally(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
 }
 
-function decodeEvent(role: Handshake['role'], event: string, payload: unknown): { readonly kind: 'decoded'; readonly message: unknown } | Refusal {
-  const schema = Object.hasOwn(MESSAGES[role], event) ? MESSAGES[role][event as never] : undefined
-  if (schema === undefined) return refuse('malformed', `${role}s send no event "${event.slice(0, 40)}"`)
-  const bytes = LARGE_EVENTS.has(event) ? 0 : (JSON.stringify(payload)?.length ?? 0)
-  if (bytes > SMALL_EVENT_BYTES) return refuse('too_large', `${event}: ${bytes} bytes, at most ${SMALL_EVENT_BYTES}`)
-  const decoded = decode(schema, payload)
-  return decoded.kind === 'ok' ? { kind: 'decoded', message: decoded.value } : refuse('malformed', describeMalformed(event, decoded))
+function isSameSite(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host
 }

@@ -16,7 +16,7 @@ export interface ApiServer {
 export async function startApiServer(port: ServingPort, apiKeys: readonly string[] = []): Promise<ApiServer> {
   const origin = new ChunkOrigin()
   const options = { page: 'nowhere', models: 'nowhere', trainerToken: 'a trainer token of the tests', apiKeys, serving: port }
-  const http: Server = createServer(createApp(options, origin, createMetrics(origin, () => new Map()), pino({ level: 'silent' })))
+  const http: Server = createServer(createApp(options, () => 'ready', () => 0, origin, createMetrics(origin, () => ({ connections: new Map(), peers: new Map() })), pino({ level: 'silent' })))
   await once(http.listen(0, '127.0.0.1'), 'listening')
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,

@@ -2,20 +2,25 @@
 import { io, type Socket } from 'socket.io-client'
 import { expect } from 'vitest'
 import type { Handshake } from '#shared/protocol/handshake.ts'
-import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { JoinRequest, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
-import { describedRun, peerName, secretOf, type PublishedVersion } from '#shared/testing/swarm-fixtures.ts'
+import { describedRun, signedJoin, type PublishedVersion } from '#shared/testing/swarm-fixtures.ts'
 
 export const TOKEN = 'a trainer token of the tests'
 
 /** A socket whose messages wait until the test asks for them. */
 export class LoopbackClient {
   readonly socket: Socket
+  readonly #host: string
   readonly #inbox: [event: string, payload: unknown][] = []
+  #challenge: string | undefined
   #wake: () => void = () => undefined
 
   constructor(url: string, auth: Handshake) {
+    this.#host = new URL(url).host
     this.socket = io(url, { auth, transports: ['websocket'], forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 50 })
+    this.socket.on('disconnect', () => (this.#challenge = undefined))
+    this.socket.on('challenge', ({ challenge }: { challenge: string }) => (this.#challenge = challenge))
     this.socket.onAny((event: string, payload: unknown) => {
       this.#inbox.push([event, payload])
       this.#wake()
@@ -29,6 +34,12 @@ export class LoopbackClient {
       if (index !== -1) return this.#inbox.splice(index, 1)[0]![1] as Payload
       await new Promise<void>(resolve => (this.#wake = resolve))
     }
+  }
+
+  /** What the page of that peer says to join on this connection. */
+  async joinRequest(index: number, more: Partial<JoinRequest> = {}): Promise<JoinRequest> {
+    while (this.#challenge === undefined) await this.hear('challenge')
+    return signedJoin(index, { server: this.#host, challenge: this.#challenge }, more)
   }
 
   ask(event: string, payload: unknown): Promise<unknown> {
@@ -45,7 +56,7 @@ export class LoopbackClient {
 }
 
 export async function joinAs(client: LoopbackClient, index: number): Promise<Welcome> {
-  const answer = await client.ask('join', { protocol: PROTOCOL_VERSION, peer: peerName(index), secret: secretOf(peerName(index)) })
+  const answer = await client.ask('join', await client.joinRequest(index))
   expect(answer).toMatchObject({ kind: 'welcome' })
   return answer as Welcome
 }

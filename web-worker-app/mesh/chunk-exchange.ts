@@ -4,7 +4,7 @@ import { createChunkSupplier, stepChunkSupplier, type SupplyEffect, type SupplyI
 import { chunksOf } from '#shared/dissemination/manifest.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import { createRng } from '#shared/random/rng.ts'
-import type { GrantNeed, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { GrantNeed, IceServers } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { LinkFrame } from './link-frame.ts'
 import { fetchFromOrigin } from './origin.ts'
@@ -12,7 +12,8 @@ import { PeerLinks } from './peer-links.ts'
 import { RoundTrips } from './round-trips.ts'
 
 export interface ChunkExchangeOptions {
-  readonly iceServers: Welcome['iceServers']
+  /** For links that are made now: credentials end. */
+  readonly iceServers: () => IceServers
   readonly store: ChunkStore
   /** For another tab, through the signaling server. */
   readonly signal: (to: string, data: string) => void
@@ -89,6 +90,10 @@ export class ChunkExchange {
 
   get openLinks(): number {
     return this.#links.count
+  }
+
+  get linkedPeers(): string[] {
+    return this.#links.peers
   }
 
   get bytesFromOrigin(): number {

@@ -9,10 +9,7 @@ const REQUEST_TIMEOUT_MS = 20_000
  */
 export async function fetchFromOrigin(hash: string, offset: number, stopped: AbortSignal): Promise<Uint8Array<ArrayBuffer> | 'unknown' | undefined> {
   try {
-    const response = await fetch(`/chunks/${hash}`, {
-      signal: AbortSignal.any([stopped, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
-      ...(offset > 0 && { headers: { Range: `bytes=${offset}-` } })
-    })
+    const response = await fetchAllowed(hash, offset, stopped)
     if (response.status === 404) return 'unknown'
     if (!response.ok || response.body === null) return undefined
     const bytes = await readAtMost(response.body, LIMITS.chunkBytes)
@@ -20,6 +17,24 @@ export async function fetchFromOrigin(hash: string, offset: number, stopped: Abo
   } catch (error) {
     if (error instanceof TypeError || error instanceof DOMException) return undefined
     throw error
+  }
+}
+
+/** An origin that has sent this address enough for now says when to come back; that is no failure of it. */
+async function fetchAllowed(hash: string, offset: number, stopped: AbortSignal): Promise<Response> {
+  const signal = AbortSignal.any([stopped, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
+  for (;;) {
+    const response = await fetch(`/chunks/${hash}`, { signal, ...(offset > 0 && { headers: { Range: `bytes=${offset}-` } }) })
+    const waitSeconds = Number(response.headers.get('Retry-After'))
+    if (response.status !== 429 || !(waitSeconds > 0)) return response
+    await response.body?.cancel()
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(resolve, waitSeconds * 1000)
+      signal.addEventListener('abort', () => {
+        clearTimeout(timer)
+        reject(signal.reason as DOMException)
+      })
+    })
   }
 }
 

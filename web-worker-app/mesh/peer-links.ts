@@ -2,7 +2,7 @@ import SimplePeer from 'simple-peer/simplepeer.min.js'
 import { encodePiece, type LinkMessage, type Piece } from '#shared/protocol/link-frames.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { decode } from '#shared/protocol/schema.ts'
-import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { IceServers } from '#shared/protocol/volunteer-messages.ts'
 import { readLinkFrame, type LinkFrame } from './link-frame.ts'
 import { signalData } from './signal-data.ts'
 
@@ -44,12 +44,12 @@ interface Link {
 /** Data channels to other tabs. Who links to whom is the signaling server's choice; every frame is checked before it is passed on. */
 export class PeerLinks {
   readonly #listener: LinkListener
-  readonly #iceServers: Welcome['iceServers']
+  readonly #iceServers: () => IceServers
   readonly #links = new Map<string, Link>()
   #connectionsMade = 0
 
   /** @param iceServers the run's own: simple-peer's defaults would show every volunteer's address to third parties */
-  constructor(iceServers: Welcome['iceServers'], listener: LinkListener) {
+  constructor(iceServers: () => IceServers, listener: LinkListener) {
     this.#iceServers = iceServers
     this.#listener = listener
   }
@@ -61,6 +61,11 @@ export class PeerLinks {
     return open
   }
 
+  /** Those to whom a link is open. */
+  get peers(): string[] {
+    return [...this.#links].flatMap(([peer, { up }]) => (up ? [peer] : []))
+  }
+
   isUp(peer: string): boolean {
     return this.#links.get(peer)?.up === true
   }
@@ -70,7 +75,7 @@ export class PeerLinks {
     this.forget(peer)
     if (this.#links.size >= LIMITS.linksPerPeer || this.#connectionsMade >= CONNECTIONS_PER_PAGE) return this.#listener.linkLost(peer)
     this.#connectionsMade++
-    const iceServers = this.#iceServers.map(({ urls, username, credential }) => ({
+    const iceServers = this.#iceServers().map(({ urls, username, credential }) => ({
       urls,
       ...(username !== undefined && { username }),
       ...(credential !== undefined && { credential })

@@ -53,6 +53,12 @@ export class KnownPolicies {
     return policy
   }
 
+  /** @returns hashes of the chunks at these places of the version's list */
+  chunksAt(announced: AnnouncedVersion, places: readonly number[]): string[] {
+    const chunks = chunksOf(this.get(announced))
+    return places.flatMap(place => chunks[place]?.hash ?? [])
+  }
+
   /** What a slice needs of the version. */
   partOf(announced: AnnouncedVersion, layers: LayerRange): PartOfManifest {
     return manifestOfSlice(this.get(announced), this.#config, layers)

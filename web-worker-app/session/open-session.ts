@@ -19,8 +19,7 @@ export function openObserverSession({ run }: PageOptions): SessionStore {
     introduction: nothing,
     peer_gone: nothing,
     signal: nothing,
-    refused: nothing,
-    bye: nothing
+    refused: nothing
   })
   server.connect()
   return storeOf(cell, { start: nothing, pause: nothing, resume: nothing, stop: nothing })

@@ -20,13 +20,13 @@ const RECONNECTION_DELAY_MAX_MS = 10_000
 const REFUSED_DELAY_MS = 5000
 
 type Hearer<Event extends keyof Heard> = (message: v.InferOutput<Heard[Event]>) => void
-/** Not for every page: coverage is for those that watch, what stages hear for those that hold layers. */
-type ForSome = 'layer_coverage' | keyof typeof STAGE_HEARS
+/** Not for every page: coverage is for those that watch, a challenge and ICE servers for those that join, what stages hear for those that hold layers. */
+type ForSome = 'layer_coverage' | 'challenge' | 'ice_servers' | keyof typeof STAGE_HEARS
 
 export type ServerListener = {
   /** Said again after every attempt that failed. */
   readonly connection: (connection: Exclude<Connection, 'connecting'>) => void
-} & { readonly [Event in Exclude<keyof Heard, ForSome>]: Hearer<Event> } & { readonly [Event in ForSome]?: Hearer<Event> }
+} & { readonly [Event in Exclude<keyof Heard, ForSome | 'bye'>]: Hearer<Event> } & { readonly [Event in ForSome]?: Hearer<Event> }
 
 /** The socket to the signaling server. Every message is checked against its schema, in both directions; it reconnects by itself. */
 export class ServerConnection {
@@ -50,7 +50,14 @@ export class ServerConnection {
       listener.connection('refused')
       this.#connectAgain(REFUSED_DELAY_MS)
     })
-    for (const event of Object.keys(VOLUNTEER_HEARS) as (keyof Heard)[]) this.#hear(event, listener)
+    const hearers = {
+      ...listener,
+      bye: ({ retryAfterMs }: v.InferOutput<Heard['bye']>) => {
+        this.#socket.disconnect()
+        this.#connectAgain(retryAfterMs)
+      }
+    }
+    for (const event of Object.keys(VOLUNTEER_HEARS) as (keyof Heard)[]) this.#hear(event, hearers)
   }
 
   /** Once; from then on it holds the connection. */
@@ -63,9 +70,11 @@ export class ServerConnection {
     if (this.#socket.connected) this.#socket.emit(event, checked(event, VOLUNTEER_TELLS[event], message))
   }
 
-  /** @returns undefined when no answer came in time, or none that can be understood */
+  /** @returns undefined when there is no connection, no answer came in time, or none that can be understood */
   async ask<Event extends keyof Asked>(event: Event, message: v.InferOutput<Asked[Event]>): Promise<v.InferOutput<(typeof ANSWERS)[Event]> | Refusal | undefined> {
     const request = checked(event, VOLUNTEER_ASKS[event], message)
+    // The library would send it on the next connection, for which it is not meant.
+    if (!this.#socket.connected) return undefined
     let answer: unknown
     try {
       answer = await this.#socket.timeout(ANSWER_TIMEOUT_MS[event]).emitWithAck(event, request)
@@ -82,10 +91,10 @@ export class ServerConnection {
     setTimeout(() => this.#socket.connect(), afterMs)
   }
 
-  #hear(event: keyof Heard, listener: ServerListener): void {
+  #hear(event: keyof Heard, hearers: { readonly [Event in keyof Heard]?: Hearer<Event> }): void {
     this.#socket.on(event, (raw: unknown) => {
       const decoded = decode(VOLUNTEER_HEARS[event], raw)
-      if (decoded.kind === 'ok') (listener[event] as ((message: unknown) => void) | undefined)?.(decoded.value)
+      if (decoded.kind === 'ok') (hearers[event] as ((message: unknown) => void) | undefined)?.(decoded.value)
       else this.#name(event, describeMalformed(`the server's ${event}`, decoded))
     })
   }

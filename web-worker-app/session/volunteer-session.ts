@@ -1,11 +1,13 @@
 import { describeVolunteer, stepVolunteer } from '#shared/coordination/volunteer.ts'
 import { createVolunteer, type AnnouncedVersion, type VolunteerEffect, type VolunteerInput } from '#shared/coordination/volunteer-state.ts'
-import { chunksOf } from '#shared/dissemination/manifest.ts'
+import { signingKeyFrom } from '#shared/crypto/signature.ts'
+import { peerIdOf, signJoin } from '#shared/dissemination/peer-identity.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
+import type { RunId } from '#shared/protocol/identifiers.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
-import type { GrantNeed, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { GrantNeed, IceServers, JoinRequest, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
@@ -35,8 +37,11 @@ export class VolunteerSession {
   readonly #state = createVolunteer()
   readonly #inputs: VolunteerInput[] = []
   /** Of this page load: a reload is a new peer. */
-  readonly #peer = randomHex(16)
-  readonly #secret = randomHex(32)
+  readonly #key = signingKeyFrom(crypto.getRandomValues(new Uint8Array(32)))
+  readonly #peer = peerIdOf(this.#key.publicKey)
+  /** Of this connection. */
+  #challenge = ''
+  #iceServers: IceServers = []
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
   #exchange: ChunkExchange | undefined
@@ -68,7 +73,11 @@ export class VolunteerSession {
       connection: connection => {
         cell.update({ connection })
         if (connection !== 'online') this.#stages.disconnected()
-        this.dispatch({ kind: connection === 'online' ? 'connected' : 'disconnected' })
+        if (connection !== 'online') this.dispatch({ kind: 'disconnected' })
+      },
+      challenge: ({ challenge }) => {
+        this.#challenge = challenge
+        this.dispatch({ kind: 'connected' })
       },
       run_described: description => {
         cell.update({ description })
@@ -81,6 +90,7 @@ export class VolunteerSession {
       },
       policy_announced: announcement => this.#announced(announcement),
       lease_granted: lease => this.dispatch({ kind: 'lease_granted', lease }),
+      ice_servers: ({ iceServers }) => (this.#iceServers = iceServers),
       introduction: ({ peer, initiator }) => this.#exchange?.introduce(peer, initiator),
       peer_gone: ({ peer }) => this.#exchange?.peerGone(peer),
       signal: ({ from, data }) => this.#exchange?.takeSignal(from, data),
@@ -89,9 +99,7 @@ export class VolunteerSession {
         // Told of a run that the server has forgotten, too: join again, and again until there is one.
         if (code === 'not_joined' || code === 'unknown_run') this.dispatch({ kind: 'not_joined' })
         else console.warn(`the server refused what it was told: ${detail ?? code}`)
-      },
-      // The connection will end, and come back by itself.
-      bye: () => {}
+      }
     })
     cell.update({ volunteer: { memoryBytes: options.memoryBytes } })
     this.#server.connect()
@@ -177,12 +185,17 @@ export class VolunteerSession {
     const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
     const { engine, layers } = this.#state
     const held = engine === 'ready' && layers ? { held: layers } : {}
-    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), peer: this.#peer, secret: this.#secret, memory, ...held })
+    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), ...this.#proof(run), memory, ...held, linked: this.#exchange?.linkedPeers ?? [] })
     if (this.#state.stopped !== null) return
     if (answer === undefined) return this.dispatch({ kind: 'join_unanswered' })
     if (answer.kind === 'welcome') return this.#welcome(answer, store)
     this.#detail = answer.detail ?? answer.code
     this.dispatch({ kind: 'join_refused', code: answer.code })
+  }
+
+  #proof(run: RunId | undefined): Pick<JoinRequest, 'publicKey' | 'signature'> {
+    const terms = { protocol: PROTOCOL_VERSION, server: location.host, challenge: this.#challenge, run }
+    return { publicKey: this.#key.publicKey, signature: signJoin(terms, this.#key) }
   }
 
   #welcome({ description, base, newest, iceServers }: Welcome, store: ChunkStore): void {
@@ -194,12 +207,13 @@ export class VolunteerSession {
     const newestVersion = policies.announce(newest)
     if (typeof newestVersion === 'string') return this.#refuseRun(newestVersion)
     this.#detail = null
+    this.#iceServers = iceServers
     this.#stages.end()
     if (known !== undefined && policies !== known) this.#closeExchange()
     this.#policies = policies
     store.pin({ run: description.run, version: base.manifest.version })
     this.#exchange ??= new ChunkExchange({
-      iceServers,
+      iceServers: () => this.#iceServers,
       store,
       signal: (to, data) => this.#server.tell('signal', { to, data }),
       linkLost: peer => this.#server.tell('link_lost', { peer }),
@@ -252,8 +266,7 @@ export class VolunteerSession {
     if (manifestHash === undefined || !this.#state.joined) return undefined
     const answer = await this.#server.ask('origin_wanted', { version, manifestHash, need })
     if (answer?.kind !== 'origin_granted' || this.#policies === undefined || this.#state.announced.get(version) !== manifestHash) return undefined
-    const chunks = chunksOf(this.#policies.get({ version, manifestHash }))
-    return answer.chunks.flatMap(place => chunks[place]?.hash ?? [])
+    return this.#policies.chunksAt({ version, manifestHash }, answer.chunks)
   }
 
   /** Others in the pipeline may be asked for any version that is held. */
@@ -383,8 +396,4 @@ export class VolunteerSession {
     this.#cell.update({ volunteer })
     if (this.#state.joined) this.#status.report(volunteer)
   }
-}
-
-function randomHex(bytes: number): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), byte => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { fullBucket, takeToken } from './token-bucket.ts'
+import { fullBucket, takeToken, TokenBuckets } from './token-bucket.ts'
 
 test('in any stretch of time no more is allowed than the burst and the rate together', () => {
   const gaps = fc.array(fc.integer({ min: 0, max: 900 }), { minLength: 1, maxLength: 200, size: 'max' })
@@ -21,4 +21,14 @@ test('a burst is allowed at once, and one more after the time of one', () => {
   const rate = { perSecond: 2, burst: 3 }
   const bucket = fullBucket(rate, 0)
   expect([0, 0, 0, 0, 499, 500, 500].map(now => takeToken(bucket, rate, now))).toEqual([true, true, true, false, false, true, false])
+})
+
+test('everybody has a bucket; who took more than there was waits until it is paid, and is told how long', () => {
+  const buckets = new TokenBuckets({ perSecond: 1000, burst: 300 })
+  expect(buckets.take('a', 250, 0)).toBe(0)
+  expect(buckets.take('a', 250, 0)).toBe(0)
+  expect(buckets.take('a', 1, 0)).toBe(201)
+  expect(buckets.take('b', 1, 0)).toBe(0)
+  expect(buckets.take('a', 1, 200)).toBe(1)
+  expect(buckets.take('a', 1, 201)).toBe(0)
 })
