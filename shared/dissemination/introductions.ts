@@ -6,28 +6,70 @@ import { refuse } from '../protocol/refusal.ts'
 import type { SignalSent } from '../protocol/volunteer-messages.ts'
 import type { DirectoryEffect, SwarmPeer, SwarmRun } from './swarm-state.ts'
 
-/** Links that a peer is given to exchange chunks. */
-const INTRODUCTIONS = 4
-/** It may be asked for more by others who come later; the rest is for the neighbours in a pipeline. */
-const LINKS_BY_CHANCE = LIMITS.linksPerPeer - 4
+/** Links that everybody has to exchange chunks, when there are so many others. Beyond them, neighbours in a pipeline are linked. */
+export const NEIGHBOURS = 8
+
+type Links = Pick<SwarmPeer, 'id' | 'connection' | 'links' | 'lost' | 'claimed'>
+interface Linked {
+  readonly peers: ReadonlyMap<PeerId, Links>
+  readonly layers: SwarmRun['layers']
+}
 
 /**
- * Links the peer with others, drawn by chance, until it has its share. It initiates. By chance, for then few links lead from anybody
- * to anybody; were those with the fewest links preferred, who came late would only know who came late, and a version would crawl from one to the next.
+ * Links the peer with others, drawn by chance, until it has its share; it initiates. When nobody lacks a link, links between others make
+ * way: each of two who were linked is linked with it instead. So everybody has equally many whenever it came, and few links lead from
+ * anybody to anybody (Law and Siu 2003, "Distributed Construction of Random Expander Networks"). Were a newcomer just added to those
+ * who have room, who came late would only know who came late, and a version would crawl from one to the next.
  */
-export function introduce(run: SwarmRun, peer: SwarmPeer, rng: Rng): DirectoryEffect[] {
-  const candidates = [...run.peers.values()].filter(other => other !== peer && other.links.size + other.claimed.size < LINKS_BY_CHANCE && !peer.links.has(other.id) && !peer.lost.has(other.id))
+export function introduce(run: Linked, peer: Links, rng: Rng): DirectoryEffect[] {
   const effects: DirectoryEffect[] = []
-  for (let missing = INTRODUCTIONS - peer.links.size - peer.claimed.size; missing > 0 && candidates.length > 0; missing--) {
-    const [other] = candidates.splice(rng.below(candidates.length), 1)
-    effects.push(...introduceTo(other!, peer))
+  const others = [...run.peers.values()].filter(other => other !== peer && isFree(peer, other))
+  const lacking = others.filter(other => linksOf(other) < NEIGHBOURS)
+  while (linksOf(peer) < NEIGHBOURS && lacking.length > 0) effects.push(...introduceTo(draw(lacking, rng), peer))
+  const settled = others.filter(other => linksOf(other) >= NEIGHBOURS && !peer.links.has(other.id))
+  while (linksOf(peer) < NEIGHBOURS - 1 && settled.length > 0) {
+    const first = draw(settled, rng)
+    const partners = [...first.links].flatMap(id => run.peers.get(id) ?? []).filter(second => isFree(peer, second) && !areStages(run, first.id, second.id))
+    if (partners.length === 0 || !isFree(peer, first)) continue
+    const second = draw(partners, rng)
+    effects.push(...separate(first, second), ...introduceTo(first, peer), ...introduceTo(second, peer))
   }
   return effects
 }
 
+function linksOf({ links, claimed }: Links): number {
+  return links.size + claimed.size
+}
+
+function isFree(peer: Links, other: Links): boolean {
+  return other !== peer && !peer.links.has(other.id) && !peer.lost.has(other.id)
+}
+
+function draw<Item>(items: Item[], rng: Rng): Item {
+  return items.splice(rng.below(items.length), 1)[0]!
+}
+
+/** Neighbours in a pipeline, whose last stage returns to the first. */
+function areStages({ layers }: Linked, a: PeerId, b: PeerId): boolean {
+  for (const { stages } of layers?.serving.pipelines.values() ?? []) {
+    const place = stages.findIndex(({ peer }) => peer === a)
+    if (place !== -1 && [stages.at(place - 1)!, stages[(place + 1) % stages.length]!].some(({ peer }) => peer === b)) return true
+  }
+  return false
+}
+
+function separate(first: Links, second: Links): DirectoryEffect[] {
+  first.links.delete(second.id)
+  second.links.delete(first.id)
+  return [
+    { kind: 'tell', to: first.connection, event: 'peer_gone', payload: { peer: second.id } },
+    { kind: 'tell', to: second.connection, event: 'peer_gone', payload: { peer: first.id } }
+  ]
+}
+
 /** Nothing happens between peers who are linked, or of whom one has as many links as it may. The second initiates. */
-export function introduceTo(first: SwarmPeer, second: SwarmPeer): DirectoryEffect[] {
-  if (first.links.has(second.id) || Math.max(...[first, second].map(({ links, claimed }) => links.size + claimed.size)) >= LIMITS.linksPerPeer) return []
+export function introduceTo(first: Links, second: Links): DirectoryEffect[] {
+  if (first.links.has(second.id) || Math.max(linksOf(first), linksOf(second)) >= LIMITS.linksPerPeer) return []
   for (const [peer, other] of [[first, second], [second, first]] as const) {
     peer.links.add(other.id)
     peer.lost.delete(other.id)

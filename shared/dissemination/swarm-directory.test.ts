@@ -191,23 +191,26 @@ describe('joining', () => {
     expect([...testbed.directory.runs.get(RUN)!.peers.keys()]).toEqual([peerName(1)])
   })
 
-  test('a newcomer is introduced to at most four peers and initiates; signals pass between the introduced only', () => {
+  test('a newcomer is introduced to eight peers and initiates; links of others make way; signals pass between the introduced only', () => {
     const testbed = createTestbed()
     testbed.open()
     testbed.publish(base)
-    for (let index = 1; index <= 6; index++) testbed.join(index)
-    const introductions = told(testbed.join(7), 'introduction')
-    const initiated = introductions.filter(([to]) => to === peerName(7)).map(([, payload]) => payload as { peer: string })
-    expect(initiated).toHaveLength(4)
-    expect(introductions).toHaveLength(8)
+    for (let index = 1; index <= 9; index++) testbed.join(index)
+    const effects = testbed.join(10)
+    const introductions = told(effects, 'introduction')
+    const initiated = introductions.filter(([to]) => to === peerName(10)).map(([, payload]) => payload as { peer: string })
+    expect(initiated).toHaveLength(8)
+    expect(introductions).toHaveLength(16)
+    // Four links, each of which both ends give up.
+    expect(told(effects, 'peer_gone')).toHaveLength(8)
     const [friend] = initiated
-    expect(told(testbed.step({ kind: 'signal', connection: peerName(7), message: { to: friend!.peer, data: 'offer' } }), 'signal')).toEqual([[friend!.peer, { from: peerName(7), data: 'offer' }]])
-    const stranger = [1, 2, 3, 4, 5, 6].map(peerName).find(peer => initiated.every(({ peer: known }) => known !== peer))!
-    expect(testbed.step({ kind: 'signal', connection: peerName(7), message: { to: stranger, data: 'offer' } })).toMatchObject([{ kind: 'refuse', refusal: { code: 'unknown_peer' } }])
+    expect(told(testbed.step({ kind: 'signal', connection: peerName(10), message: { to: friend!.peer, data: 'offer' } }), 'signal')).toEqual([[friend!.peer, { from: peerName(10), data: 'offer' }]])
+    const stranger = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(peerName).find(peer => initiated.every(({ peer: known }) => known !== peer))!
+    expect(testbed.step({ kind: 'signal', connection: peerName(10), message: { to: stranger, data: 'offer' } })).toMatchObject([{ kind: 'refuse', refusal: { code: 'unknown_peer' } }])
     // A lost link brings another introduction, never to the one that was lost.
-    const replacement = told(testbed.step({ kind: 'link_lost', connection: peerName(7), message: { peer: friend!.peer } }), 'introduction')
-    expect(replacement).toContainEqual([peerName(7), { peer: stranger, initiator: true }])
-    expect(testbed.directory.runs.get(RUN)!.peers.get(peerName(7))!.links).not.toContain(friend!.peer)
+    const replacement = told(testbed.step({ kind: 'link_lost', connection: peerName(10), message: { peer: friend!.peer } }), 'introduction')
+    expect(replacement.filter(([to]) => to === peerName(10)).map(([, payload]) => (payload as { peer: string }).peer)).not.toContain(friend!.peer)
+    expect(testbed.directory.runs.get(RUN)!.peers.get(peerName(10))!.links).not.toContain(friend!.peer)
   })
 
   test('who leaves is gone for its links and for the trainer', () => {

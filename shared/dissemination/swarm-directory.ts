@@ -123,7 +123,12 @@ function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): D
     case 'signal':
       return asPeer(directory, connection, undefined, (peer, run) => passSignal(run, peer, input.message))
     case 'link_lost':
-      return asPeer(directory, connection, undefined, (peer, run) => [...loseLink(run, peer, input.message.peer, directory.rng), ...stepLayers(run, { kind: 'link_lost', a: peer.id, b: input.message.peer }, now)])
+      return asPeer(directory, connection, undefined, (peer, run) => {
+        const { peer: lost } = input.message
+        // One that had to make way is not lost: the pair could be linked again.
+        const wasLinked = peer.links.has(lost)
+        return [...loseLink(run, peer, lost, directory.rng), ...(wasLinked ? stepLayers(run, { kind: 'link_lost', a: peer.id, b: lost }, now) : [])]
+      })
     case 'origin_wanted': {
       const { peer } = connection
       return [peer === undefined ? answerRefused('not_joined') : { kind: 'answer', answer: answerOriginWanted(directory.runs.get(peer.run)!, peer, input.message, now) }]

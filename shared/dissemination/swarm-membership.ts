@@ -96,10 +96,15 @@ export function leave(directory: SwarmDirectory, connection: DirectoryConnection
   run.peers.delete(peer.id)
   for (const { hash, grants } of run.policies.values()) returnGrants(grants, peer.id, peer.held.has(hash))
   const effects: DirectoryEffect[] = []
+  const left: SwarmPeer[] = []
   for (const other of run.peers.values()) {
     other.lost.delete(peer.id)
-    if (other.links.delete(peer.id)) effects.push({ kind: 'tell', to: other.connection, event: 'peer_gone', payload: { peer: peer.id } })
+    if (!other.links.delete(peer.id)) continue
+    left.push(other)
+    effects.push({ kind: 'tell', to: other.connection, event: 'peer_gone', payload: { peer: peer.id } })
   }
+  // Who lost a neighbour by it gets another one.
+  for (const other of left) effects.push(...introduce(run, other, directory.rng))
   if (run.trainer !== undefined) effects.push({ kind: 'tell', to: run.trainer, event: 'peer_left', payload: { run: peer.run, peer: peer.id } })
   return [...effects, ...stepLayers(run, { kind: 'peer_left', peer: peer.id }, now)]
 }

@@ -33,8 +33,8 @@ export interface Overlay {
   readonly passesOn?: (chunk: number, from: number, to: number) => boolean
   /** Which chunks a tab takes from the origin. Absent: as the server grants. */
   readonly fromOrigin?: (chunk: number, tab: number) => boolean
-  /** Tabs to link a newcomer with. Absent: those with whom its predecessor was. */
-  readonly newcomerLinks?: (links: readonly Set<number>[], place: number, rng: Rng) => Iterable<number>
+  /** Somebody came in the place of a tab that left. @returns who is linked with whom now. Absent: with those with whom its predecessor was */
+  readonly replace?: (place: number) => readonly ReadonlySet<number>[]
 }
 
 export interface DisseminationResult {
@@ -43,6 +43,16 @@ export interface DisseminationResult {
   readonly originCopies: number
   /** Of all bytes received from tabs and the origin, the part that was in vain. */
   readonly discarded: number
+}
+
+/**
+ * No way of spreading is faster: the origin sends everything once, everybody receives everything, and all that is received was sent
+ * by somebody (Kumar and Ross 2006, "Peer-Assisted File Distribution: The Minimum Distribution Time").
+ */
+export function leastPossibleMs(tabs: readonly NetworkNode[], origin: NetworkNode, bytes: number): number {
+  const slowestDown = Math.min(...tabs.map(({ downBytesPerMs }) => downBytesPerMs))
+  const allUp = tabs.reduce((sum, { upBytesPerMs }) => sum + upBytesPerMs, origin.upBytesPerMs)
+  return Math.max(bytes / origin.upBytesPerMs, bytes / slowestDown, (tabs.length * bytes) / allUp)
 }
 
 /** Real bytes of a stand-in piece; the network takes the time of `LIMITS.pieceBytes` or what the chunk's size comes to. */
@@ -90,12 +100,12 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
   const realChunks = Array.from({ length: count }, (_, index) => standIn(rng.fork(`chunk ${index}`)))
   const references: ChunkReference[] = realChunks.map(bytes => ({ hash: sha256Hex(bytes), size: bytes.byteLength }))
   const indexOf = new Map(references.map(({ hash }, index) => [hash, index]))
-  const links = overlay.links.map(others => new Set(others))
+  let { links } = overlay
   const doneMs = nodes.map(() => Number.NaN)
   const unfinished = new Set(nodes.keys())
   const downloads: Download[] = []
   const waiting: Download[] = []
-  let grants = createOriginGrants(count)
+  const grants = createOriginGrants(count)
   let lives = 0
   let originBytes = 0
   const received = { all: 0, discarded: 0 }
@@ -181,26 +191,25 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
       supply(tab, { kind: 'link_up', peer: nameOf(other) })
     }
   }
+  const unlink = (a: Tab, b: Tab): void => {
+    for (const [tab, other] of [[a, b], [b, a]] as const) {
+      fetch(tab, { kind: 'link_down', peer: nameOf(other) })
+      supply(tab, { kind: 'link_down', peer: nameOf(other) })
+    }
+  }
   const leave = (tab: Tab): void => {
     if (!unfinished.has(tab.place)) return
     tally(tab)
     returnGrants(grants, nameOf(tab), false)
-    const former = links[tab.place]!
-    for (const other of former) {
-      fetch(tabs[other]!, { kind: 'link_down', peer: nameOf(tab) })
-      supply(tabs[other]!, { kind: 'link_down', peer: nameOf(tab) })
-    }
+    for (const other of links[tab.place]!) unlink(tab, tabs[other]!)
     const newcomer = arrive(tab.place)
     tabs[tab.place] = newcomer
-    if (overlay.newcomerLinks !== undefined) {
-      for (const other of former) links[other]!.delete(tab.place)
-      former.clear()
-      for (const other of overlay.newcomerLinks(links, tab.place, rng)) {
-        former.add(other)
-        links[other]!.add(tab.place)
-      }
+    const now = overlay.replace?.(tab.place) ?? links
+    for (const [a, others] of now.entries()) {
+      for (const b of links[a]!) if (a < b && !others.has(b) && a !== tab.place && b !== tab.place) unlink(tabs[a]!, tabs[b]!)
+      for (const b of others) if (a < b && (!links[a]!.has(b) || a === tab.place || b === tab.place)) schedule(queue, LINKING_MS, { kind: 'linked', a, aLife: tabs[a]!.life, b, bLife: tabs[b]!.life })
     }
-    for (const other of former) schedule(queue, LINKING_MS, { kind: 'linked', a: newcomer.place, aLife: newcomer.life, b: other, bLife: tabs[other]!.life })
+    links = now
     fetch(newcomer, { kind: 'chunks_wanted', version: 1, chunks: references })
   }
   const originSends = (): void => {

@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest'
+import { LIMITS } from '../protocol/limits.ts'
+import { createRng } from '../random/rng.ts'
+import { leastPossibleMs, simulateDissemination, type DisseminationResult, type Overlay } from './dissemination.ts'
+import { chainOverlay, meshOverlay, starOverlay } from './overlays.ts'
+import type { NetworkNode } from './packet-network.ts'
+
+const BYTES_PER_MS = 125
+const nodeOf = (upMbit: number, downMbit = 100): NetworkNode => ({ upBytesPerMs: upMbit * BYTES_PER_MS, downBytesPerMs: downMbit * BYTES_PER_MS, oneWayMs: 10 })
+const ORIGIN = nodeOf(40)
+const VERSION = { chunks: 80, chunkBytes: LIMITS.adapterChunkBytes }
+
+function spread(tabs: readonly NetworkNode[], overlay: Overlay, { seed = 1, leavesPerMinute = 0 } = {}): DisseminationResult & { readonly lastMs: number } {
+  const result = simulateDissemination({ tabs, origin: ORIGIN, ...VERSION, overlay, leavesPerMinute, seed, limitMs: 120_000 })
+  return { ...result, lastMs: Math.max(...result.doneMs) }
+}
+
+const equal = (tabs: number): NetworkNode[] => Array.from({ length: tabs }, () => nodeOf(20))
+const MIXED = [5, 10, 20, 35, 50]
+const mixed = (tabs: number): NetworkNode[] => Array.from({ length: tabs }, (_, place) => nodeOf(MIXED[place % MIXED.length]!))
+const least = (tabs: readonly NetworkNode[]): number => leastPossibleMs(tabs, ORIGIN, VERSION.chunks * VERSION.chunkBytes)
+
+describe('20 MB to tabs with home uplinks', () => {
+  test('with equal uplinks the last tab has it within 1.5 times the least possible time, and the origin sends it about once', () => {
+    for (const count of [4, 8, 16]) {
+      const tabs = equal(count)
+      const { lastMs, originCopies, discarded } = spread(tabs, meshOverlay(count, createRng(count)))
+      expect(lastMs / least(tabs), `${count} tabs`).toBeLessThanOrEqual(1.5)
+      expect(originCopies).toBeLessThanOrEqual(1.2)
+      expect(discarded).toBeLessThan(0.02)
+    }
+  })
+
+  test('with uplinks of 5 to 50 Mbit/s within twice', () => {
+    const tabs = mixed(16)
+    expect(spread(tabs, meshOverlay(16, createRng(1))).lastMs / least(tabs)).toBeLessThanOrEqual(2)
+  })
+
+  test('a star and a line are far slower', () => {
+    const tabs = mixed(12)
+    const mesh = spread(tabs, meshOverlay(12, createRng(1))).lastMs
+    expect(spread(tabs, starOverlay(12)).lastMs / mesh).toBeGreaterThan(3)
+    expect(spread(tabs, chainOverlay(12)).lastMs / mesh).toBeGreaterThan(2)
+  })
+
+  test('tabs that leave and others that come in the middle delay it little', () => {
+    const tabs = equal(16)
+    const { lastMs, originCopies } = spread(tabs, meshOverlay(16, createRng(1)), { leavesPerMinute: 2 })
+    expect(lastMs / least(tabs)).toBeLessThanOrEqual(2)
+    expect(originCopies).toBeLessThanOrEqual(2.5)
+  })
+})
+
+test('the same seed gives the same course', () => {
+  const run = () => spread(mixed(6), meshOverlay(6, createRng(3)), { seed: 5, leavesPerMinute: 1 })
+  expect(run()).toEqual(run())
+})
