@@ -1,69 +1,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { answers, createTestbed, FORGET_AFTER_MS, ICE_SERVERS, identificationOf, RENEW_AFTER_MS, told } from '../testing/directory-testbed.ts'
 import { runs } from '../testing/property-runs.ts'
 import { describedRun, emptyFeed, peerKey, peerName, publishedVersion, RUN, signedJoin, WAITING, type PublishedVersion } from '../testing/swarm-fixtures.ts'
-import { sha256Hex } from '../crypto/sha256.ts'
 import { signingKeyFrom } from '../crypto/signature.ts'
-import { encodeUtf8 } from '../model/utf8.ts'
-import { PROTOCOL_VERSION } from '../protocol/version.ts'
-import type { JoinRequest } from '../protocol/volunteer-messages.ts'
 import { LIMITS } from '../protocol/limits.ts'
-import type { GrantNeed } from '../protocol/volunteer-messages.ts'
+import { PROTOCOL_VERSION } from '../protocol/version.ts'
+import type { GrantNeed, JoinRequest } from '../protocol/volunteer-messages.ts'
 import { chunksOf, manifestHash } from './manifest.ts'
-import { stepSwarmDirectory, type DirectoryInput } from './swarm-directory.ts'
-import { createSwarmDirectory, type DirectoryEffect, type Identification } from './swarm-state.ts'
-
-const FORGET_AFTER_MS = 60_000
-const RENEW_AFTER_MS = 30_000
-const ICE_SERVERS = [{ urls: 'stun:swarm.example:3478' }]
-
-const identificationOf = (connection: string): Identification => ({ server: 'swarm.example', challenge: sha256Hex(encodeUtf8(connection)) })
-
-/** A directory, and pages and trainers that say one thing after the other. Connections are named as their peers unless told otherwise. */
-function createTestbed({ originBytesPerRun = LIMITS.originBytesPerRun, renewIceServersAfterMs }: { originBytesPerRun?: number; renewIceServersAfterMs?: number } = {}) {
-  const directory = createSwarmDirectory({ renewIceServersAfterMs, originBytesPerRun, forgetRunsAfterMs: FORGET_AFTER_MS, firstPipeline: 1 })
-  let now = 1000
-  let wakeAt: number | undefined
-  const step = (input: DirectoryInput): DirectoryEffect[] => {
-    const effects = stepSwarmDirectory(directory, input, { now })
-    for (const effect of effects) if (effect.kind === 'wake_at') wakeAt = effect.time
-    return effects
-  }
-  const publish = (version: PublishedVersion, connection = 'trainer', missing: boolean = false): DirectoryEffect[] =>
-    step({ kind: 'policy_published', connection, message: { manifest: version.manifest }, missing: missing ? chunksOf(version.manifest) : [] })
-  return {
-    directory,
-    step,
-    publish,
-    /** Time passes; wake-ups that were asked for are given. */
-    wait(ms: number): DirectoryEffect[] {
-      const until = now + ms
-      const effects: DirectoryEffect[] = []
-      while (wakeAt !== undefined && wakeAt <= until) {
-        now = wakeAt
-        wakeAt = undefined
-        effects.push(...step({ kind: 'wake' }))
-      }
-      now = until
-      return effects
-    },
-    open({ connection = 'trainer', newest = 0, change = {} }: { connection?: string; newest?: number; change?: Parameters<typeof describedRun>[0] } = {}): DirectoryEffect[] {
-      step({ kind: 'connected', connection, handshake: { role: 'trainer', token: '' }, identification: identificationOf(connection) })
-      return step({ kind: 'run_opened', connection, message: { protocol: PROTOCOL_VERSION, description: describedRun(change), newest, tokenizer: null } })
-    },
-    connect: (connection: string): DirectoryEffect[] => step({ kind: 'connected', connection, handshake: { role: 'volunteer' }, identification: identificationOf(connection) }),
-    join(index: number, { connection = peerName(index), message = signedJoin(index, identificationOf(connection)) } = {}): DirectoryEffect[] {
-      if (!directory.connections.has(connection)) step({ kind: 'connected', connection, handshake: { role: 'volunteer' }, identification: identificationOf(connection) })
-      return step({ kind: 'join', connection, message, iceServers: ICE_SERVERS })
-    },
-    hold: (index: number, { manifest }: PublishedVersion): DirectoryEffect[] =>
-      step({ kind: 'version_held', connection: peerName(index), message: { run: manifest.run, version: manifest.version, manifestHash: manifestHash(manifest) } })
-  }
-}
-
-const answers = (effects: readonly DirectoryEffect[]): object[] => effects.flatMap(effect => (effect.kind === 'answer' ? [effect.answer] : []))
-const told = (effects: readonly DirectoryEffect[], event: string): unknown[][] =>
-  effects.flatMap(effect => (effect.kind === 'tell' && effect.event === event ? [[effect.to, effect.payload]] : []))
+import type { DirectoryEffect } from './swarm-state.ts'
 
 const base = publishedVersion(0)
 const first = publishedVersion(1)
@@ -318,71 +263,6 @@ describe('publishing', () => {
     const next = publishedVersion(newest + 1, { content: 88 })
     expect(told(testbed.publish(next, 'trainer again'), 'policy_announced')).toEqual([[peerName(1), { manifest: next.manifest }]])
     expect(answers(testbed.join(2))).toMatchObject([{ newest: { manifest: next.manifest } }])
-  })
-})
-
-describe('a run whose trainer does not return', () => {
-  test('is forgotten with its chunks after its time, and its peers are told that it is unknown', () => {
-    const testbed = createTestbed()
-    testbed.open()
-    testbed.publish(base)
-    for (const index of [1, 2]) testbed.join(index)
-    testbed.step({ kind: 'disconnected', connection: 'trainer' })
-    expect(testbed.wait(FORGET_AFTER_MS - 1)).toEqual([])
-    expect(answers(testbed.join(3))).toMatchObject([{ kind: 'welcome' }])
-    const forgetting = testbed.wait(1)
-    expect(told(forgetting, 'refused')).toMatchObject([1, 2, 3].map(index => [peerName(index), { code: 'unknown_run' }]))
-    expect(forgetting).toContainEqual({ kind: 'forget_chunks', run: RUN })
-    expect(testbed.directory.runs.size).toBe(0)
-    expect(testbed.step({ kind: 'peer_status', connection: peerName(1), message: WAITING })).toMatchObject([{ refusal: { code: 'not_joined' } }])
-    expect(answers(testbed.join(1))).toMatchObject([{ code: 'unknown_run' }])
-    testbed.open()
-    expect(told(testbed.publish(base), 'run_described').map(([to]) => to)).toEqual([1, 2, 3].map(peerName))
-    expect(answers(testbed.join(1))).toMatchObject([{ kind: 'welcome' }])
-  })
-
-  test('is kept when the trainer comes back in time, and has all its time again when it leaves once more', () => {
-    const testbed = createTestbed()
-    testbed.open()
-    testbed.publish(base)
-    testbed.step({ kind: 'disconnected', connection: 'trainer' })
-    testbed.wait(FORGET_AFTER_MS - 1)
-    testbed.open()
-    expect(testbed.wait(10 * FORGET_AFTER_MS)).toEqual([])
-    testbed.step({ kind: 'disconnected', connection: 'trainer' })
-    testbed.wait(FORGET_AFTER_MS - 1)
-    expect(testbed.directory.runs.has(RUN)).toBe(true)
-    testbed.wait(1)
-    expect(testbed.directory.runs.has(RUN)).toBe(false)
-  })
-
-  test('gives way to the newest of the others, which pages that watch no run in particular are shown', () => {
-    const testbed = createTestbed()
-    const other = publishedVersion(0, { run: 'other' })
-    testbed.open({ connection: 'other trainer', change: { run: 'other' } })
-    testbed.publish(other, 'other trainer')
-    testbed.step({ kind: 'run_feed', connection: 'other trainer', message: { run: 'other', feed: emptyFeed(4) } })
-    testbed.open()
-    testbed.publish(base)
-    testbed.connect('page')
-    testbed.step({ kind: 'disconnected', connection: 'trainer' })
-    const effects = testbed.wait(FORGET_AFTER_MS)
-    expect(told(effects, 'run_described')).toEqual([['page', describedRun({ run: 'other' })]])
-    expect(told(effects, 'run_feed')).toEqual([['page', emptyFeed(4)]])
-    expect([...testbed.directory.runs.keys()]).toEqual(['other'])
-  })
-
-  test('leaves first, and is forgotten first, when several are left alone', () => {
-    const testbed = createTestbed()
-    testbed.open({ connection: 'other trainer', change: { run: 'other' } })
-    testbed.open()
-    testbed.step({ kind: 'disconnected', connection: 'trainer' })
-    testbed.wait(10)
-    testbed.step({ kind: 'disconnected', connection: 'other trainer' })
-    testbed.wait(FORGET_AFTER_MS - 10)
-    expect([...testbed.directory.runs.keys()]).toEqual(['other'])
-    testbed.wait(10)
-    expect(testbed.directory.runs.size).toBe(0)
   })
 })
 

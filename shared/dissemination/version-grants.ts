@@ -54,8 +54,9 @@ export function takeGrant({ versions, wanted, forOrigin }: ChunkFetcher, version
     grants.granted.add(hash)
     if (chunk.source === undefined) forOrigin.add(hash)
   }
-  // Nothing is left to share: from now on only in need. Who is served in need soon asks again.
-  if (grants.granted.size === 0 || asked !== 'share') grants.need = asked === 'share' ? 'starving' : (asked ?? grants.need)
+  if (asked === 'starving' || asked === 'alone') grants.need = asked
+  // Nothing is left to share: from now on only in need.
+  else if (asked === 'share' && grants.granted.size === 0) grants.need = 'starving'
 }
 
 /** The server is away, but its origin may answer: nobody waits for a leave that cannot be given. */

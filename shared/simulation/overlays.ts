@@ -36,16 +36,6 @@ export function starOverlay(tabs: number): Overlay {
 
 /** One line: the first takes everything from the origin, everybody else from whoever is before it. */
 export function chainOverlay(tabs: number): Overlay {
-  return treeOverlay(tabs, 1)
-}
-
-/** Everybody passes everything on to so many; the first takes it from the origin. */
-export function treeOverlay(tabs: number, fanOut: number): Overlay {
-  const links = Array.from({ length: tabs }, () => new Set<number>())
-  const parentOf = (place: number): number => Math.floor((place - 1) / fanOut)
-  for (let place = 1; place < tabs; place++) {
-    links[place]!.add(parentOf(place))
-    links[parentOf(place)]!.add(place)
-  }
-  return { links, fromOrigin: (_, tab) => tab === 0, passesOn: (_, from, to) => parentOf(to) === from && to > 0 }
+  const links = Array.from({ length: tabs }, (_, place) => new Set([place - 1, place + 1].filter(other => other >= 0 && other < tabs)))
+  return { links, fromOrigin: (_, tab) => tab === 0, passesOn: (_, from, to) => to === from + 1 }
 }

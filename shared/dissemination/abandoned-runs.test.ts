@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest'
+import { answers, createTestbed, FORGET_AFTER_MS, told } from '../testing/directory-testbed.ts'
+import { describedRun, emptyFeed, peerName, publishedVersion, RUN, WAITING } from '../testing/swarm-fixtures.ts'
+
+const base = publishedVersion(0)
+
+describe('a run whose trainer does not return', () => {
+  test('is forgotten with its chunks after its time, and its peers are told that it is unknown', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (const index of [1, 2]) testbed.join(index)
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    expect(testbed.wait(FORGET_AFTER_MS - 1)).toEqual([])
+    expect(answers(testbed.join(3))).toMatchObject([{ kind: 'welcome' }])
+    const forgetting = testbed.wait(1)
+    expect(told(forgetting, 'refused')).toMatchObject([1, 2, 3].map(index => [peerName(index), { code: 'unknown_run' }]))
+    expect(forgetting).toContainEqual({ kind: 'forget_chunks', run: RUN })
+    expect(testbed.directory.runs.size).toBe(0)
+    expect(testbed.step({ kind: 'peer_status', connection: peerName(1), message: WAITING })).toMatchObject([{ refusal: { code: 'not_joined' } }])
+    expect(answers(testbed.join(1))).toMatchObject([{ code: 'unknown_run' }])
+    testbed.open()
+    expect(told(testbed.publish(base), 'run_described').map(([to]) => to)).toEqual([1, 2, 3].map(peerName))
+    expect(answers(testbed.join(1))).toMatchObject([{ kind: 'welcome' }])
+  })
+
+  test('is kept when the trainer comes back in time, and has all its time again when it leaves once more', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    testbed.wait(FORGET_AFTER_MS - 1)
+    testbed.open()
+    expect(testbed.wait(10 * FORGET_AFTER_MS)).toEqual([])
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    testbed.wait(FORGET_AFTER_MS - 1)
+    expect(testbed.directory.runs.has(RUN)).toBe(true)
+    testbed.wait(1)
+    expect(testbed.directory.runs.has(RUN)).toBe(false)
+  })
+
+  test('gives way to the newest of the others, which pages that watch no run in particular are shown', () => {
+    const testbed = createTestbed()
+    const other = publishedVersion(0, { run: 'other' })
+    testbed.open({ connection: 'other trainer', change: { run: 'other' } })
+    testbed.publish(other, 'other trainer')
+    testbed.step({ kind: 'run_feed', connection: 'other trainer', message: { run: 'other', feed: emptyFeed(4) } })
+    testbed.open()
+    testbed.publish(base)
+    testbed.connect('page')
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    const effects = testbed.wait(FORGET_AFTER_MS)
+    expect(told(effects, 'run_described')).toEqual([['page', describedRun({ run: 'other' })]])
+    expect(told(effects, 'run_feed')).toEqual([['page', emptyFeed(4)]])
+    expect([...testbed.directory.runs.keys()]).toEqual(['other'])
+  })
+
+  test('leaves first, and is forgotten first, when several are left alone', () => {
+    const testbed = createTestbed()
+    testbed.open({ connection: 'other trainer', change: { run: 'other' } })
+    testbed.open()
+    testbed.step({ kind: 'disconnected', connection: 'trainer' })
+    testbed.wait(10)
+    testbed.step({ kind: 'disconnected', connection: 'other trainer' })
+    testbed.wait(FORGET_AFTER_MS - 10)
+    expect([...testbed.directory.runs.keys()]).toEqual(['other'])
+    testbed.wait(10)
+    expect(testbed.directory.runs.size).toBe(0)
+  })
+})
