@@ -8,8 +8,7 @@ import type { PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-mes
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
-import { ChunkExchange } from '../mesh/chunk-exchange.ts'
-import type { ChunkStore } from '../storage/chunk-store.ts'
+import { NetworkHost } from '../network/network-host.ts'
 import type { EngineTried, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
 import { EngineHost } from './engine-host.ts'
@@ -17,18 +16,16 @@ import { HeartbeatRelay } from './heartbeat-relay.ts'
 import { KnownPolicies } from './known-policies.ts'
 import { memoryToLend } from './memory-to-lend.ts'
 import type { PageOptions } from './page-options.ts'
-import { assemblePolicy } from './policy-tensors.ts'
 import { SelfProfile } from './self-profile.ts'
 import { ServerConnection } from './server-connection.ts'
 import type { SnapshotCell, VolunteerReason, VolunteerSnapshot } from './session-store.ts'
 import { StageSession } from './stage-session.ts'
 import { StatusReporter } from './status-reporter.ts'
 
-/** Carries out what the volunteer machine decides: socket, links, chunk store and stage worker hang on this. */
+/** Carries out what the volunteer machine decides: socket, network worker and stage worker hang on this. */
 export class VolunteerSession {
   readonly #options: PageOptions
   readonly #cell: SnapshotCell
-  readonly #store: Promise<ChunkStore>
   readonly #server: ServerConnection
   readonly #status: StatusReporter
   readonly #state = createVolunteer()
@@ -38,8 +35,8 @@ export class VolunteerSession {
   readonly #secret = randomHex(32)
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
-  #exchange: ChunkExchange | undefined
-  /** Of the exchanges that were closed. */
+  #network: NetworkHost | undefined
+  /** Of the network workers that were closed. */
   readonly #bytesBefore = { fromOrigin: 0, fromPeers: 0 }
   #engine: EngineHost | undefined
   #engineKind: VolunteerSnapshot['engine'] = null
@@ -49,7 +46,7 @@ export class VolunteerSession {
   readonly #profile = new SelfProfile(report => this.#tellJoined('profile', report), () => performance.now())
   readonly #heartbeat = new HeartbeatRelay(heartbeat => this.#tellJoined('heartbeat', heartbeat), () => performance.now())
   readonly #stages = new StageSession({
-    exchange: () => this.#exchange,
+    network: () => this.#network,
     engine: () => (this.#state.engine === 'ready' ? this.#engine : undefined),
     tell: (event, message) => this.#tellJoined(event, message),
     dispatch: input => this.dispatch(input)
@@ -58,10 +55,9 @@ export class VolunteerSession {
   #detail: string | null = null
   #leftPage = false
 
-  constructor(options: PageOptions, cell: SnapshotCell, store: Promise<ChunkStore>) {
+  constructor(options: PageOptions, cell: SnapshotCell) {
     this.#options = options
     this.#cell = cell
-    this.#store = store
     this.#status = new StatusReporter(status => this.#server.tell('peer_status', status))
     this.#server = new ServerConnection({ role: 'volunteer' }, {
       connection: connection => {
@@ -80,9 +76,9 @@ export class VolunteerSession {
       },
       policy_announced: announcement => this.#announced(announcement),
       lease_granted: lease => this.dispatch({ kind: 'lease_granted', lease }),
-      introduction: ({ peer, initiator }) => this.#exchange?.introduce(peer, initiator),
-      peer_gone: ({ peer }) => this.#exchange?.peerGone(peer),
-      signal: ({ from, data }) => this.#exchange?.takeSignal(from, data),
+      introduction: ({ peer, initiator }) => this.#network?.introduce(peer, initiator),
+      peer_gone: ({ peer }) => this.#network?.peerGone(peer),
+      signal: ({ from, data }) => this.#network?.takeSignal(from, data),
       ...this.#stages.heard,
       refused: ({ code, detail }) => {
         // Told of a run that the server has forgotten, too: join again, and again until there is one.
@@ -131,7 +127,7 @@ export class VolunteerSession {
         return
       case 'forget_version': {
         const removed = this.#policies?.remove(effect)
-        if (removed !== undefined) this.#exchange?.forget(removed.manifest, removed.shared)
+        if (removed !== undefined) this.#network?.forget(removed.manifest, removed.shared)
         return this.#engine?.dropVersion(effect.version)
       }
       case 'load_engine':
@@ -172,19 +168,18 @@ export class VolunteerSession {
 
   async #join(): Promise<void> {
     const { run } = this.#options
-    const store = await this.#store
     const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
     const { engine, layers } = this.#state
     const held = engine === 'ready' && layers ? { held: layers } : {}
     const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), peer: this.#peer, secret: this.#secret, memory, ...held })
     if (this.#state.stopped !== null) return
     if (answer === undefined) return this.dispatch({ kind: 'join_unanswered' })
-    if (answer.kind === 'welcome') return this.#welcome(answer, store)
+    if (answer.kind === 'welcome') return this.#welcome(answer)
     this.#detail = answer.detail ?? answer.code
     this.dispatch({ kind: 'join_refused', code: answer.code })
   }
 
-  #welcome({ description, base, newest, iceServers }: Welcome, store: ChunkStore): void {
+  #welcome({ description, base, newest, iceServers }: Welcome): void {
     const known = this.#policies
     const policies = known?.description.run === description.run && known.description.publicKey === description.publicKey ? known : KnownPolicies.of(description)
     if (typeof policies === 'string') return this.#refuseRun(policies)
@@ -194,17 +189,14 @@ export class VolunteerSession {
     if (typeof newestVersion === 'string') return this.#refuseRun(newestVersion)
     this.#detail = null
     this.#stages.end()
-    if (known !== undefined && policies !== known) this.#closeExchange()
+    if (known !== undefined && policies !== known) this.#closeNetwork()
     this.#policies = policies
-    store.pin({ run: description.run, version: base.manifest.version })
-    this.#exchange ??= new ChunkExchange({
+    this.#network ??= new NetworkHost({
       iceServers,
-      store,
       signal: (to, data) => this.#server.tell('signal', { to, data }),
       linkLost: peer => this.#server.tell('link_lost', { peer }),
       linkUp: () => this.#stages.linkUp(),
       linkDown: peer => this.#profile.linkGone(peer),
-      stageFragment: (peer, fragment) => this.#stages.fragmentFrom(peer, fragment),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
       unavailable: version => {
         const manifestHash = this.#state.announced.get(version)
@@ -213,6 +205,7 @@ export class VolunteerSession {
       changed: () => this.#publish(),
       refused: (peer, code) => console.warn(`an exchange with ${peer} was closed: ${code}`)
     })
+    this.#network.pin({ run: description.run, version: base.manifest.version })
     this.#cell.update({ description })
     this.dispatch({ kind: 'welcome', run: description.run, base: baseVersion, newest: newestVersion })
   }
@@ -230,19 +223,19 @@ export class VolunteerSession {
       return
     }
     const { layers } = this.#state
-    if (layers) this.#exchange?.expect(this.#policies.partOf(announced, layers))
-    this.#exchange?.nameSuppliers(announced.version, announcement.suppliers)
+    if (layers) this.#network?.expect(this.#policies.partOf(announced, layers))
+    this.#network?.nameSuppliers(announced.version, announcement.suppliers)
     this.dispatch({ kind: 'policy_announced', announced })
   }
 
   async #fetchVersion({ version, manifestHash }: AnnouncedVersion): Promise<void> {
     const announced = { version, manifestHash }
     const policies = this.#policies!
-    const exchange = this.#exchange!
+    const network = this.#network!
     const layers = this.#state.layers!
-    const fetched = await exchange.fetchVersion(policies.partOf(announced, layers), policies.get(announced).suppliers)
+    const fetched = await network.fetchVersion(policies.partOf(announced, layers), policies.get(announced).suppliers)
     // Of another slice other tensors are needed. A server that restarted assigns the same one again.
-    if (!fetched || this.#exchange !== exchange || !isSameRange(this.#state.layers, layers)) return
+    if (!fetched || this.#network !== network || !isSameRange(this.#state.layers, layers)) return
     this.dispatch({ kind: 'version_ready', ...announced })
     if (this.#state.engine === 'ready') this.#addVersion(announced)
   }
@@ -317,11 +310,11 @@ export class VolunteerSession {
   async #tensors(announced: AnnouncedVersion): Promise<Tensors | undefined> {
     const { suppliers } = this.#policies!.get(announced)
     const part = this.#policies!.partOf(announced, this.#state.layers!)
-    const store = await this.#store
+    const network = this.#network
     for (;;) {
-      const tensors = await assemblePolicy(part, store)
+      const tensors = await network?.assemble(part)
       if (tensors !== undefined) return tensors
-      if ((await this.#exchange?.fetchVersion(part, suppliers)) !== true) return undefined
+      if ((await network?.fetchVersion(part, suppliers)) !== true) return undefined
     }
   }
 
@@ -342,23 +335,23 @@ export class VolunteerSession {
   #leave(): void {
     this.#stages.end()
     this.#server.tell('leave', {})
-    this.#closeExchange()
+    this.#closeNetwork()
     this.#policies = undefined
     clearTimeout(this.#timer)
   }
 
-  #closeExchange(): void {
-    this.#bytesBefore.fromOrigin += this.#exchange?.bytesFromOrigin ?? 0
-    this.#bytesBefore.fromPeers += this.#exchange?.bytesFromPeers ?? 0
-    this.#exchange?.close()
-    this.#exchange = undefined
+  #closeNetwork(): void {
+    this.#bytesBefore.fromOrigin += this.#network?.bytesFromOrigin ?? 0
+    this.#bytesBefore.fromPeers += this.#network?.bytesFromPeers ?? 0
+    this.#network?.close()
+    this.#network = undefined
   }
 
   #publish(): void {
     const { state, reason } = describeVolunteer(this.#state)
     this.#contribution.setWorking(state === 'generating')
-    const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#exchange?.unreachable === true ? 'chunks_unreachable' : reason
-    const { bytesFromOrigin, bytesFromPeers } = this.#exchange ?? { bytesFromOrigin: 0, bytesFromPeers: 0 }
+    const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#network?.unreachable === true ? 'chunks_unreachable' : reason
+    const { bytesFromOrigin, bytesFromPeers } = this.#network ?? { bytesFromOrigin: 0, bytesFromPeers: 0 }
     const volunteer: VolunteerSnapshot = {
       memoryBytes: this.#options.memoryBytes,
       state,
@@ -370,7 +363,7 @@ export class VolunteerSession {
       bytesFromOrigin: this.#bytesBefore.fromOrigin + bytesFromOrigin,
       bytesFromPeers: this.#bytesBefore.fromPeers + bytesFromPeers,
       bytesSinceJoining: bytesFromOrigin + bytesFromPeers,
-      links: this.#exchange?.openLinks ?? 0,
+      links: this.#network?.openLinks ?? 0,
       ...this.#contribution.snapshot()
     }
     this.#cell.update({ volunteer })
