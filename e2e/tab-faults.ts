@@ -3,23 +3,29 @@ import type { Page } from 'playwright-core'
 
 const SLOWNESS = 'slowness'
 
+/** What the tab's workers of this name run before their own script. Call before the page is loaded. */
+export async function beforeWorker(page: Page, name: 'stage-worker' | 'network-worker', script: string): Promise<void> {
+  await page.route(new RegExp(`/assets/${name}[^/]*\\.js$`), async route => {
+    const response = await route.fetch()
+    await route.fulfill({ response, body: `{ ${script} };\n${await response.text()}` })
+  })
+}
+
 /** Lets `slow` work later: every hidden state that the tab's worker sends may be held up. Call before the page is loaded. */
 export async function makeSlowable(page: Page): Promise<void> {
-  await page.route(/\/assets\/stage-worker[^/]*\.js$/, async route => {
-    const response = await route.fetch()
-    const prelude = `{
-      let holdUpMs = 0
-      const channel = new BroadcastChannel(${JSON.stringify(SLOWNESS)})
-      channel.onmessage = ({ data }) => { holdUpMs = data }
-      const post = MessagePort.prototype.postMessage
-      MessagePort.prototype.postMessage = function (...parameters) {
-        const end = performance.now() + holdUpMs
-        while (holdUpMs > 0 && parameters[0] instanceof Uint8Array && performance.now() < end);
-        return post.apply(this, parameters)
-      }
-    };\n`
-    await route.fulfill({ response, body: prelude + (await response.text()) })
-  })
+  await beforeWorker(
+    page,
+    'stage-worker',
+    `let holdUpMs = 0
+    const channel = new BroadcastChannel(${JSON.stringify(SLOWNESS)})
+    channel.onmessage = ({ data }) => { holdUpMs = data }
+    const post = MessagePort.prototype.postMessage
+    MessagePort.prototype.postMessage = function (...parameters) {
+      const end = performance.now() + holdUpMs
+      while (holdUpMs > 0 && parameters[0] instanceof Uint8Array && performance.now() < end);
+      return post.apply(this, parameters)
+    }`
+  )
 }
 
 /** From now on each message to the next stage takes the tab's worker so long: it computes slowly. */
@@ -54,5 +60,18 @@ export async function makeUnlinkable(page: Page): Promise<void> {
         super({ ...configuration, iceServers: [], iceTransportPolicy: 'relay' })
       }
     }
+  })
+}
+
+/** The tab's data channels stay on its page, as in browsers that cannot transfer them. Call before the page is loaded. */
+export async function makeUntransferable(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const post = new Proxy(Reflect.get(Worker.prototype, 'postMessage') as (message: unknown, transferred?: Transferable[]) => void, {
+      apply: (target, worker, parameters: [unknown, Transferable[]?]) => {
+        if (parameters[1]?.some(each => each instanceof RTCDataChannel) === true) throw new DOMException('it could not be cloned', 'DataCloneError')
+        Reflect.apply(target, worker, parameters)
+      }
+    })
+    Object.assign(Worker.prototype, { postMessage: post })
   })
 }

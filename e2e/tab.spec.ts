@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { expect, test, type Browser, type Page } from '@playwright/test'
+import { expect, test, type Browser, type Page, type Worker } from '@playwright/test'
 import type { Rollout } from '#shared/protocol/rollout.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
@@ -8,6 +8,7 @@ import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { expectSameAsNode } from './node-generation.ts'
+import { beforeWorker, kill, makeUntransferable } from './tab-faults.ts'
 
 /** Volunteering tabs on the real signaling server: what they fetch, from whom, and what they generate. */
 
@@ -85,6 +86,19 @@ test('tabs generate what Node generates; the second gets its chunks from the fir
   expect([...first.warnings, ...second.warnings]).toEqual([])
 })
 
+test('a tab whose browser transfers no data channel gets its chunks from one that does, and passes them on', async ({ browser }) => {
+  const first = await openTab(browser)
+  await trainer.waitFor(() => delivered(first.peer, 0).length >= 8)
+  const second = await openTab(browser, makeUntransferable)
+  await trainer.waitFor(() => delivered(second.peer, 0).length >= 8 && trainer.statuses.get(second.peer)!.bytesFromPeers > 300_000)
+  expect(trainer.statuses.get(second.peer)).toMatchObject({ bytesFromOrigin: 0, links: 1 })
+  await kill(first.tab)
+  const third = await openTab(browser)
+  await trainer.waitFor(() => delivered(third.peer, 0).length >= 8 && trainer.statuses.get(third.peer)!.bytesFromPeers > 300_000)
+  expect(trainer.statuses.get(third.peer)!.bytesFromOrigin).toBe(0)
+  expect([...second.warnings, ...third.warnings]).toEqual([])
+})
+
 test('what a tab has downloaded and done is still to be seen after it was stopped', async ({ browser }) => {
   const { tab, peer } = await openTab(browser)
   await trainer.waitFor(() => delivered(peer, 0).length >= 32)
@@ -107,17 +121,17 @@ test('what a tab has downloaded and done is still to be seen after it was stoppe
   expect(trainer.statuses.get(peer)!.bytesFromOrigin).toBe(before)
 })
 
-/** Flips a bit of every piece that the page sends. Call before the page is loaded. */
+/** Flips a bit of every piece that the tab sends. Call before the page is loaded. */
 async function corruptPieces(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    const send = new Proxy(Reflect.get(RTCDataChannel.prototype, 'send') as (data: string | ArrayBufferView<ArrayBuffer>) => void, {
-      apply: (target, channel, [data]: [string | ArrayBufferView<ArrayBuffer>]) => {
-        if (typeof data !== 'string') new Uint8Array(data.buffer, data.byteOffset)[data.byteLength - 1]! ^= 1
-        Reflect.apply(target, channel, [data])
-      }
-    })
-    Object.assign(RTCDataChannel.prototype, { send })
-  })
+  await beforeWorker(
+    page,
+    'network-worker',
+    `const { send } = RTCDataChannel.prototype
+    RTCDataChannel.prototype.send = function (data) {
+      if (typeof data !== 'string') new Uint8Array(data.buffer, data.byteOffset)[data.byteLength - 1] ^= 1
+      return send.call(this, data)
+    }`
+  )
 }
 
 test('pieces that were changed on the way are refused by name, and the chunks arrive all the same', async ({ browser }) => {
@@ -137,7 +151,8 @@ test('a tab whose worker crashes starts another, and a reloaded tab downloads no
   const { tab, peer } = await openTab(browser)
   await trainer.waitFor(() => delivered(peer, 0).length >= 32)
   const crashed = tab.waitForEvent('worker')
-  await tab.workers()[0]!.evaluate(() => {
+  const stageWorkers = (): Worker[] => tab.workers().filter(worker => worker.url().includes('stage-worker'))
+  await stageWorkers()[0]!.evaluate(() => {
     setTimeout(() => {
       throw new Error('crashed by the test')
     })
@@ -145,7 +160,7 @@ test('a tab whose worker crashes starts another, and a reloaded tab downloads no
   await crashed
   const before = delivered(peer, 0).length
   await trainer.waitFor(() => delivered(peer, 0).length >= before + 64)
-  expect(tab.workers()).toHaveLength(1)
+  expect(stageWorkers()).toHaveLength(1)
   await expectSameAsNode(trainer, delivered(peer, 0))
 
   await tab.reload()
@@ -156,7 +171,7 @@ test('a tab whose worker crashes starts another, and a reloaded tab downloads no
 })
 
 test('a server that is away while a tab loads its engine delays it, and does not end it', async ({ browser }) => {
-  const failing = ['**/stage-worker*', '**/wasm-engine*', '**/*.wasm']
+  const failing = ['**/network-worker*', '**/stage-worker*', '**/wasm-engine*', '**/*.wasm']
   const failed: string[] = []
   const { tab, peer } = await openTab(browser, async page => {
     for (const file of failing) {

@@ -1,10 +1,10 @@
 /** One of two tabs: sends or receives a bulk in a contestant's way, with hidden states back and forth beside it. */
-import { chunkExchange } from '../links/contestants/chunk-exchange.ts'
+import { network } from '../links/contestants/network.ts'
 import type { BulkReceiver, BulkSender, BulkSide, Contestant } from '../links/contestants/contestant.ts'
 import { simplePeerStream } from '../links/contestants/simple-peer-stream.ts'
 import { webTorrent } from '../links/contestants/webtorrent.ts'
 
-const CONTESTANTS = { ours: chunkExchange, 'simple-peer': simplePeerStream, webtorrent: webTorrent } satisfies Record<string, Contestant>
+const CONTESTANTS = { ours: network, 'simple-peer': simplePeerStream, webtorrent: webTorrent } satisfies Record<string, Contestant>
 export type ContestantName = keyof typeof CONTESTANTS
 
 /** How much had arrived, so many milliseconds after the bulk had begun. */

@@ -1,10 +1,9 @@
 /** Stage workers of the product in one page, joined to a ring by real data channels: for tests and benchmarks of staged execution. */
 import { proxy, transfer, wrap, type Remote } from 'comlink'
-import { pipelineOf } from '#shared/pipeline/frame-fragments.ts'
 import type { HiddenEncoding } from '#shared/pipeline/stage-frames.ts'
 import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
-import { PeerLinks } from '#web-worker-app/mesh/peer-links.ts'
+import { NetworkHost } from '#web-worker-app/network/network-host.ts'
 import type { StepMeasured } from '#web-worker-app/worker/stage-loop.ts'
 import type { Generated, LoadAnswer, LoadRequest, StageWorkerApi } from '#web-worker-app/worker/stage-worker-api.ts'
 
@@ -14,25 +13,30 @@ export interface RingListener {
   measured?(tab: string, step: StepMeasured): void
 }
 
-/** One worker with its links, as a tab of its own would have them. */
+/** No pipeline has this number. */
+const OF_NO_STAGE = 0xffff_ffff
+
+/** One engine worker with its network worker, as a tab of its own would have them. */
 export class RingTab {
   readonly name: string
-  readonly links: PeerLinks
+  readonly network: NetworkHost
   readonly stage: Remote<StageWorkerApi>
   readonly #linked = new Map<string, () => void>()
-  /** To the worker, by pipeline. */
-  readonly #ports = new Map<PipelineId, MessagePort>()
 
   constructor(name: string, tabs: ReadonlyMap<string, RingTab>) {
     this.name = name
     this.stage = wrap<StageWorkerApi>(new Worker(new URL('../../web-worker-app/worker/stage-worker.ts', import.meta.url), { type: 'module' }))
-    this.links = new PeerLinks(() => [], {
+    this.network = new NetworkHost({
+      iceServers: () => [],
+      grant: () => Promise.resolve([]),
       linkUp: peer => this.#linked.get(peer)?.(),
       linkDown: () => undefined,
       linkLost: () => undefined,
-      frame: () => undefined,
-      signal: (to, data) => tabs.get(to)!.links.signal(name, data),
-      stageFragment: (_, fragment) => this.#ports.get(pipelineOf(fragment)!)?.postMessage(fragment, [fragment.buffer])
+      signal: (to, data) => tabs.get(to)!.network.takeSignal(name, data),
+      roundTrip: () => undefined,
+      unavailable: () => undefined,
+      refused: () => undefined,
+      changed: () => undefined
     })
   }
 
@@ -44,7 +48,7 @@ export class RingTab {
   link(peer: string, initiator: boolean): Promise<void> {
     return new Promise(resolve => {
       this.#linked.set(peer, resolve)
-      this.links.introduce(peer, initiator)
+      this.network.introduce(peer, initiator)
     })
   }
 
@@ -61,21 +65,37 @@ export class RingTab {
   }
 
   /**
-   * Takes a place before `next`; without one it is the whole pipeline.
+   * Takes a place between `previous` and `next`; without them it is the whole pipeline.
    * @param delayMs added to the way of every fragment, one way
    */
-  async join(place: { readonly pipeline: PipelineId; readonly encoding: HiddenEncoding; readonly batching: MicroBatching }, next: string | undefined, delayMs: number): Promise<void> {
-    if (next === undefined) return this.stage.join(place)
+  async join(place: { readonly pipeline: PipelineId; readonly encoding: HiddenEncoding; readonly batching: MicroBatching }, neighbours: { readonly previous: string; readonly next: string } | undefined, delayMs: number): Promise<void> {
+    if (neighbours === undefined) return this.stage.join(place)
     const incoming = new MessageChannel()
     const outgoing = new MessageChannel()
-    this.#ports.set(place.pipeline, incoming.port1)
-    outgoing.port1.addEventListener('message', ({ data }: MessageEvent<Uint8Array<ArrayBuffer>>) => {
-      if (delayMs === 0) this.links.sendStageFragment(next, data)
-      else setTimeout(() => this.links.sendStageFragment(next, data), delayMs)
+    await this.network.openRoutes({
+      pipeline: place.pipeline,
+      from: { peer: neighbours.previous, port: incoming.port1 },
+      to: { peer: neighbours.next, port: delayMs === 0 ? outgoing.port1 : delayed(outgoing.port1, delayMs) }
     })
-    outgoing.port1.start()
     await this.stage.join(transfer({ ...place, incoming: incoming.port2, outgoing: outgoing.port2 }, [incoming.port2, outgoing.port2]))
   }
+
+  /** A fragment of a test's, as this tab's stage would send it. */
+  async send(next: string, fragment: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { port1, port2 } = new MessageChannel()
+    await this.network.openRoutes({ pipeline: OF_NO_STAGE, to: { peer: next, port: port2 } })
+    port1.postMessage(fragment, [fragment.buffer])
+  }
+}
+
+/** @returns a port on which everything comes so much later */
+function delayed(port: MessagePort, delayMs: number): MessagePort {
+  const later = new MessageChannel()
+  port.addEventListener('message', ({ data }: MessageEvent<Uint8Array<ArrayBuffer>>) => {
+    setTimeout(() => later.port1.postMessage(data, [data.buffer]), delayMs)
+  })
+  port.start()
+  return later.port2
 }
 
 /** Tabs 0 … count − 1, each linked to the next and the last to the first. */
@@ -95,7 +115,8 @@ async function linkTabs(a: RingTab, b: RingTab): Promise<void> {
 /** From the last to the first, so that everybody is there when the first begins. Replaces the pipeline that they were. */
 export async function joinRing(ring: readonly RingTab[], pipeline: PipelineId, options: { readonly encoding: HiddenEncoding; readonly batching: MicroBatching; readonly delayMs: number }): Promise<void> {
   for (const [index, tab] of [...ring.entries()].toReversed()) {
-    const next = ring.length === 1 ? undefined : ring[(index + 1) % ring.length]!.name
-    await tab.join({ pipeline, encoding: options.encoding, batching: options.batching }, next, options.delayMs)
+    const at = (offset: number): string => ring[(index + offset + ring.length) % ring.length]!.name
+    const neighbours = ring.length === 1 ? undefined : { previous: at(-1), next: at(1) }
+    await tab.join({ pipeline, encoding: options.encoding, batching: options.batching }, neighbours, options.delayMs)
   }
 }

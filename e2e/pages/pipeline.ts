@@ -79,9 +79,9 @@ const pipelines = {
   },
 
   /** Sends a fragment of the test's to a stage, as its predecessor would. */
-  send(stage: number, fragment: readonly number[]): boolean {
+  send(stage: number, fragment: readonly number[]): Promise<void> {
     const before = ring[(stage + ring.length - 1) % ring.length]!
-    return before.links.sendStageFragment(ring[stage]!.name, Uint8Array.from(fragment))
+    return before.send(ring[stage]!.name, Uint8Array.from(fragment))
   },
 
   breaks: (): readonly string[] => breaks

@@ -1,7 +1,7 @@
 /**
- * Frames on a data channel between two tabs. Text frames are the JSON messages below; binary frames carry a piece of a chunk:
+ * Frames on the data channels of a link. `control` carries the JSON messages below; `bulk` carries pieces of chunks:
  * 32 bytes SHA-256 of the chunk, uint32 offset, uint32 milliseconds on the sender's clock (both little-endian), then at most
- * `LIMITS.pieceBytes` of payload.
+ * `LIMITS.pieceBytes` of payload; `stages` carries fragments of stage frames (`shared/pipeline/frame-fragments.ts`).
  * Flow control is receiver credit: a supplier sends only what was asked for, and askers keep few pieces outstanding.
  */
 import { contentHash, count } from './identifiers.ts'
@@ -20,6 +20,10 @@ export const linkMessage = v.variant('kind', [
   v.strictObject({ kind: v.picklist(['ping', 'pong']), id: count })
 ])
 export type LinkMessage = v.InferOutput<typeof linkMessage>
+
+/** First on every link: its sender listens. `heard`: it has heard the other's hello, which need not say it again. */
+export const linkHello = v.strictObject({ kind: v.literal('hello'), heard: v.boolean() })
+export type LinkHello = v.InferOutput<typeof linkHello>
 
 export const PIECE_HEADER_BYTES = 40
 

@@ -4,24 +4,19 @@ import { createChunkSupplier, stepChunkSupplier, type SupplyEffect, type SupplyI
 import { chunksOf } from '#shared/dissemination/manifest.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import { createRng } from '#shared/random/rng.ts'
-import type { GrantNeed, IceServers } from '#shared/protocol/volunteer-messages.ts'
+import type { GrantNeed } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { LinkFrame } from './link-frame.ts'
+import type { LinkChannels } from './link.ts'
+import { Links, type LinkId } from './links.ts'
 import { fetchFromOrigin } from './origin.ts'
-import { PeerLinks } from './peer-links.ts'
 import { RoundTrips } from './round-trips.ts'
 
 export interface ChunkExchangeOptions {
-  /** For links that are made now: credentials end. */
-  readonly iceServers: () => IceServers
   readonly store: ChunkStore
-  /** For another tab, through the signaling server. */
-  readonly signal: (to: string, data: string) => void
-  /** A link to this tab could not be made or was lost. */
-  readonly linkLost: (peer: string) => void
-  /** A link that was up is not any more. */
-  readonly linkDown: (peer: string) => void
-  readonly linkUp: (peer: string) => void
+  readonly linkUp: (id: LinkId) => void
+  /** The link's connection is of no more use. */
+  readonly linkClosed: (id: LinkId) => void
   /** A fragment of a stage frame, as it came. */
   readonly stageFragment: (peer: string, fragment: Uint8Array<ArrayBuffer>) => void
   /** Measured over the link. */
@@ -50,7 +45,7 @@ interface Waiting {
 /** Carries out what the fetching and the supplying machine decide, over data channels, HTTP and the chunk store. */
 export class ChunkExchange {
   readonly #options: ChunkExchangeOptions
-  readonly #links: PeerLinks
+  readonly #links: Links
   readonly #roundTrips: RoundTrips
   readonly #fetcher = createChunkFetcher()
   readonly #supplier = createChunkSupplier()
@@ -65,35 +60,29 @@ export class ChunkExchange {
 
   constructor(options: ChunkExchangeOptions) {
     this.#options = options
-    this.#links = new PeerLinks(options.iceServers, {
-      linkUp: peer => {
+    this.#links = new Links({
+      linkUp: (peer, id) => {
         this.#fetch({ kind: 'link_up', peer })
         this.#supply({ kind: 'link_up', peer })
         this.#roundTrips.linkUp(peer)
-        options.linkUp(peer)
+        options.linkUp(id)
         options.changed()
       },
       linkDown: peer => {
         this.#fetch({ kind: 'link_down', peer })
         this.#supply({ kind: 'link_down', peer })
         this.#roundTrips.linkDown(peer)
-        options.linkDown(peer)
         options.changed()
       },
-      linkLost: options.linkLost,
+      closed: options.linkClosed,
       frame: (peer, frame) => this.#takeFrame(peer, frame),
-      stageFragment: options.stageFragment,
-      signal: options.signal
+      stageFragment: options.stageFragment
     })
     this.#roundTrips = new RoundTrips((peer, id) => this.#links.sendMessage(peer, { kind: 'ping', id }), options.roundTrip, () => performance.now())
   }
 
   get openLinks(): number {
     return this.#links.count
-  }
-
-  get linkedPeers(): string[] {
-    return this.#links.peers
   }
 
   get bytesFromOrigin(): number {
@@ -109,25 +98,17 @@ export class ChunkExchange {
     return this.#waiting.size > 0 && this.#failuresInARow >= FAILURES_SHOWN
   }
 
-  introduce(peer: string, initiator: boolean): void {
-    this.#links.introduce(peer, initiator)
+  addLink(peer: string, id: LinkId, channels: LinkChannels): void {
+    this.#links.add(peer, id, channels)
   }
 
-  isLinked(peer: string): boolean {
-    return this.#links.isUp(peer)
+  removeLink(peer: string, id: LinkId): void {
+    this.#links.remove(peer, id)
   }
 
-  /** @returns false when there is no open link */
-  sendStageFragment(peer: string, fragment: Uint8Array<ArrayBuffer>): boolean {
-    return this.#links.sendStageFragment(peer, fragment)
-  }
-
-  takeSignal(from: string, data: string): void {
-    this.#links.signal(from, data)
-  }
-
-  peerGone(peer: string): void {
-    this.#links.forget(peer)
+  /** Lost when there is no link that is up. */
+  sendStageFragment(peer: string, fragment: Uint8Array<ArrayBuffer>): void {
+    this.#links.sendStageFragment(peer, fragment)
   }
 
   /** @returns true when every chunk of the version is stored; false when it was given up before */
@@ -163,7 +144,7 @@ export class ChunkExchange {
     this.#stopped.abort()
     clearTimeout(this.#timer)
     for (const version of [...this.#lookedUp.keys(), ...this.#waiting.keys()]) this.#giveUp(version)
-    this.#links.forgetAll()
+    this.#links.closeAll()
     this.#roundTrips.close()
   }
 

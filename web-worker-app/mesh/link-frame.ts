@@ -1,34 +1,54 @@
-import { decodePiece, linkMessage, PIECE_HEADER_BYTES, type LinkMessage, type Piece } from '#shared/protocol/link-frames.ts'
+import { decodePiece, linkHello, linkMessage, PIECE_HEADER_BYTES, type LinkHello, type LinkMessage, type Piece } from '#shared/protocol/link-frames.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
-import { decode } from '#shared/protocol/schema.ts'
+import { decode, v } from '#shared/protocol/schema.ts'
 
-export type LinkFrame =
-  | { readonly kind: 'message'; readonly message: LinkMessage }
-  | { readonly kind: 'piece'; readonly piece: Piece }
-  /** `hash`: the chunk whose exchange the frame belonged to, where it said so. */
-  | { readonly kind: 'bad_frame'; readonly code: 'malformed' | 'too_large'; readonly hash?: string }
+/** `hash`: the chunk whose exchange the frame belonged to, where it said so. */
+export interface BadFrame {
+  readonly kind: 'bad_frame'
+  readonly code: 'malformed' | 'too_large'
+  readonly hash?: string
+}
+
+export type LinkFrame = { readonly kind: 'message'; readonly message: LinkMessage } | { readonly kind: 'piece'; readonly piece: Piece } | BadFrame
+
+export type ControlFrame = { readonly kind: 'message'; readonly message: LinkMessage } | LinkHello | BadFrame
+export type BulkFrame = { readonly kind: 'piece'; readonly piece: Piece } | BadFrame
+export type StageFrame = { readonly kind: 'fragment'; readonly fragment: Uint8Array<ArrayBuffer> } | BadFrame
 
 /** The longest message is a list of hashes. */
 const MESSAGE_CHARACTERS = 16 * 1024
 
-/** Checks what came over a data channel: text is a message, binary is a piece. Never throws. */
-export function readLinkFrame(data: unknown): LinkFrame {
-  if (typeof data === 'string') return readMessage(data)
-  if (!(data instanceof Uint8Array)) return { kind: 'bad_frame', code: 'malformed' }
-  const piece = decodePiece(data)
+const controlMessage = v.variant('kind', [linkHello, linkMessage])
+
+/** Checks what came over the control channel. Never throws. */
+export function readControlFrame(data: unknown): ControlFrame {
+  if (typeof data !== 'string') return { kind: 'bad_frame', code: 'malformed' }
+  if (data.length > MESSAGE_CHARACTERS) return { kind: 'bad_frame', code: 'too_large' }
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(data)
+  } catch {
+    return { kind: 'bad_frame', code: 'malformed' }
+  }
+  const decoded = decode(controlMessage, parsed)
+  if (decoded.kind === 'malformed') return { kind: 'bad_frame', code: 'malformed' }
+  return decoded.value.kind === 'hello' ? decoded.value : { kind: 'message', message: decoded.value }
+}
+
+/** Checks what came over the bulk channel. Never throws. */
+export function readBulkFrame(data: unknown): BulkFrame {
+  if (!(data instanceof ArrayBuffer)) return { kind: 'bad_frame', code: 'malformed' }
+  const frame = new Uint8Array(data)
+  const piece = decodePiece(frame)
   if (piece !== undefined) return { kind: 'piece', piece }
-  if (data.byteLength <= PIECE_HEADER_BYTES + LIMITS.pieceBytes) return { kind: 'bad_frame', code: 'malformed' }
-  const head = decodePiece(data.subarray(0, PIECE_HEADER_BYTES + 1))
+  if (frame.byteLength <= PIECE_HEADER_BYTES + LIMITS.pieceBytes) return { kind: 'bad_frame', code: 'malformed' }
+  const head = decodePiece(frame.subarray(0, PIECE_HEADER_BYTES + 1))
   return { kind: 'bad_frame', code: 'too_large', ...(head !== undefined && { hash: head.hash }) }
 }
 
-function readMessage(text: string): LinkFrame {
-  if (text.length > MESSAGE_CHARACTERS) return { kind: 'bad_frame', code: 'too_large' }
-  try {
-    const decoded = decode(linkMessage, JSON.parse(text))
-    return decoded.kind === 'ok' ? { kind: 'message', message: decoded.value } : { kind: 'bad_frame', code: 'malformed' }
-  } catch (error) {
-    if (error instanceof SyntaxError) return { kind: 'bad_frame', code: 'malformed' }
-    throw error
-  }
+/** Checks what came over the stages channel; what a fragment holds is for the worker that computes. Never throws. */
+export function readStageFrame(data: unknown): StageFrame {
+  if (!(data instanceof ArrayBuffer)) return { kind: 'bad_frame', code: 'malformed' }
+  if (data.byteLength > LIMITS.pieceBytes) return { kind: 'bad_frame', code: 'too_large' }
+  return { kind: 'fragment', fragment: new Uint8Array(data) }
 }

@@ -1,4 +1,3 @@
-import { openChunkStore } from '../storage/open-chunk-store.ts'
 import type { PageOptions } from './page-options.ts'
 import { ServerConnection } from './server-connection.ts'
 import { createSnapshotCell, type SessionStore, type SnapshotCell } from './session-store.ts'
@@ -28,7 +27,7 @@ export function openObserverSession({ run }: PageOptions): SessionStore {
 /** The page of somebody who may help. Nothing starts before `start`, or before the page is there with `?autostart=1` in a browser that a program drives. */
 export function openVolunteerSession(options: PageOptions): SessionStore {
   const cell = createSnapshotCell()
-  const session = new VolunteerSession(options, cell, openChunkStore(Date.now))
+  const session = new VolunteerSession(options, cell)
   addEventListener('pagehide', () => session.leavePage())
   // In a browser that a person drives, no link may take their consent for granted.
   if (options.autostart && navigator.webdriver) session.start()

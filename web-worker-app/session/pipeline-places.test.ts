@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { fragmentsOf } from '#shared/pipeline/frame-fragments.ts'
 import type { PlaceAssigned } from '#shared/protocol/stage-messages.ts'
+import type { PlaceRoutes } from '../mesh/stage-routes.ts'
 import type { PipelinePlace } from '../worker/stage-worker-api.ts'
 import { PipelinePlaces } from './pipeline-places.ts'
 
@@ -19,9 +20,16 @@ function page(linked: string[] = []) {
   const joined: PipelinePlace[] = []
   const told: string[] = []
   const sent: [string, number[]][] = []
+  const routes: PlaceRoutes[] = []
+  let opened = (): void => undefined
   const places = new PipelinePlaces({
     isLinked: peer => linked.includes(peer),
-    sendOverLink: (peer, bytes) => void sent.push([peer, [...bytes]]),
+    openRoutes: opening => {
+      routes.push(opening)
+      open.push(...[opening.from?.port, opening.to?.port].filter(port => port !== undefined))
+      return new Promise(resolve => (opened = resolve))
+    },
+    closeRoutes: pipeline => void told.push(`close routes ${pipeline}`),
     relay: (pipeline, bytes) => void sent.push([`relay ${pipeline}`, [...bytes]]),
     join: place => {
       joined.push(place)
@@ -32,20 +40,22 @@ function page(linked: string[] = []) {
     leave: pipeline => void told.push(`leave ${pipeline}`),
     taken: pipeline => void told.push(`taken ${pipeline}`)
   })
-  return { places, joined, told, sent, linked }
+  return { places, joined, told, sent, linked, routes, opened: () => opened() }
 }
 
 const next = (port: MessagePort): Promise<unknown> => new Promise(resolve => port.addEventListener('message', ({ data }) => resolve(data), { once: true }))
 
-test('a place is taken when both links are there, and a later stage joins its worker before it says so', () => {
-  const { places, told, linked } = page([A])
+test('a place is taken when both links are there; a later stage has joined its worker and its links before it says so', async () => {
+  const { places, told, linked, routes, opened } = page([A])
   places.assign(placeOf())
   expect(told).toEqual([])
   linked.push(B)
   places.linkUp()
   places.linkUp()
-  expect(told).toEqual(['join 1', 'taken 1'])
-  expect(told).toHaveLength(2)
+  expect(told).toEqual(['join 1'])
+  expect(routes).toEqual([{ pipeline: 1, from: { peer: A, port: expect.any(MessagePort) }, to: { peer: B, port: expect.any(MessagePort) } }])
+  opened()
+  await expect.poll(() => told).toEqual(['join 1', 'taken 1'])
 })
 
 test('a first stage begins only when the pipeline is open; one of a single stage has no channels', () => {
@@ -60,39 +70,42 @@ test('a first stage begins only when the pipeline is open; one of a single stage
   expect(joined).toEqual([{ pipeline: 1, encoding: 'f32', rows: 8, batching: 3 }])
 })
 
-test('fragments pass through: from the stage before to the worker, from the worker to the next stage', async () => {
-  const { places, joined, sent } = page([A])
+test('the worker is joined with the link to one neighbour and with the relay to the other', async () => {
+  const { places, joined, sent, routes, opened } = page([A])
   places.assign(placeOf({ next: { peer: B, path: 'relay' } }))
+  opened()
   const { incoming, outgoing } = joined[0]!
   const arrived = next(incoming!)
   incoming!.start()
-  places.fragmentFrom(B, fragment(1, 7))
-  places.fragmentFrom(A, fragment(2, 8))
+  expect(routes).toEqual([{ pipeline: 1, from: { peer: A, port: expect.any(MessagePort) } }])
   places.relayed(fragment(1, 9))
-  places.fragmentFrom(A, fragment(1, 5))
+  routes[0]!.from!.port.postMessage(fragment(1, 5), [])
   expect(await arrived).toEqual(fragment(1, 5))
   outgoing!.postMessage(fragment(1, 6), [])
   await expect.poll(() => sent).toEqual([['relay 1', [...fragment(1, 6)]]])
 })
 
-test('what comes over the relay is taken where the path is one', async () => {
-  const { places, joined } = page([B])
+test('what comes over the relay is taken where the path is one, and of this pipeline only', async () => {
+  const { places, joined, routes } = page([B])
   places.assign(placeOf({ previous: { peer: A, path: 'relay' } }))
   const { incoming } = joined[0]!
   const arrived = next(incoming!)
   incoming!.start()
-  places.fragmentFrom(A, fragment(1, 5))
+  expect(routes).toEqual([{ pipeline: 1, to: { peer: B, port: expect.any(MessagePort) } }])
+  places.relayed(fragment(2, 5))
   places.relayed(fragment(1, 6))
   expect(await arrived).toEqual(fragment(1, 6))
 })
 
-test('another place replaces the one before; a place that was never joined is not left', () => {
-  const { places, told, linked } = page([A, B])
+test('another place replaces the one before, also while that is being taken; a place without links is not left', async () => {
+  const { places, told, linked, opened } = page([A, B])
   places.assign(placeOf())
   linked.length = 0
   places.assign(placeOf({ pipeline: 2 }))
+  opened()
   expect(places.pipeline).toBe(2)
   places.giveUp()
   expect(places.pipeline).toBeUndefined()
-  expect(told).toEqual(['join 1', 'taken 1', 'leave 1'])
+  places.assign(placeOf({ pipeline: 3, stages: 1, previous: null, next: null }))
+  await expect.poll(() => told).toEqual(['join 1', 'close routes 1', 'leave 1', 'join 3', 'taken 3'])
 })

@@ -2,13 +2,16 @@ import { pipelineOf } from '#shared/pipeline/frame-fragments.ts'
 import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PlaceAssigned } from '#shared/protocol/stage-messages.ts'
+import type { PlaceRoutes } from '../mesh/stage-routes.ts'
 import type { PipelinePlace } from '../worker/stage-worker-api.ts'
 
 type Fragment = Uint8Array<ArrayBuffer>
 
 export interface PipelinePlacesOptions {
   readonly isLinked: (peer: string) => boolean
-  readonly sendOverLink: (peer: string, fragment: Fragment) => void
+  /** Ways that go over links, past the page. Resolves when fragments will find them. */
+  readonly openRoutes: (routes: PlaceRoutes) => Promise<void>
+  readonly closeRoutes: (pipeline: PipelineId) => void
   /** For the next stage, through the signaling server. */
   readonly relay: (pipeline: PipelineId, fragment: Fragment) => void
   readonly join: (place: PipelinePlace) => void
@@ -19,14 +22,14 @@ export interface PipelinePlacesOptions {
 }
 
 interface Place extends PlaceAssigned {
-  /** The page's end of the worker's channel for what arrives; undefined before the place is taken, and in a pipeline of one stage. */
-  incoming?: MessagePort
-  /** undefined before the place is taken. */
+  /** To the worker, for what is relayed; undefined before the place is taken. */
+  relayed?: MessagePort
+  /** The worker's; undefined before the place is taken. */
   ports?: Pick<PipelinePlace, 'incoming' | 'outgoing'>
   joined: boolean
 }
 
-/** This tab's place in a pipeline: joins the worker's channels with the links to its neighbours. Frames pass through unread. */
+/** This tab's place in a pipeline: joins the worker's channels with the links to its neighbours, or with the relay where there is none. Frames pass through unread. */
 export class PipelinePlaces {
   readonly #options: PipelinePlacesOptions
   #place: Place | undefined
@@ -57,7 +60,8 @@ export class PipelinePlaces {
     const place = this.#place
     if (place === undefined) return
     this.#place = undefined
-    place.incoming?.close()
+    place.relayed?.close()
+    if (place.ports !== undefined) this.#options.closeRoutes(place.pipeline)
     if (place.joined) this.#options.leave(place.pipeline)
   }
 
@@ -65,18 +69,9 @@ export class PipelinePlaces {
     this.#takeWhenLinked()
   }
 
-  /** What is not from the stage before, or of another pipeline, is late or nobody's. */
-  fragmentFrom(peer: string, fragment: Fragment): void {
-    const { previous } = this.#place ?? {}
-    if (previous?.path === 'link' && previous.peer === peer) this.#receive(fragment)
-  }
-
+  /** What is of another pipeline is late or nobody's. */
   relayed(fragment: Fragment): void {
-    if (this.#place?.previous?.path === 'relay') this.#receive(fragment)
-  }
-
-  #receive(fragment: Fragment): void {
-    if (pipelineOf(fragment) === this.#place?.pipeline) this.#place?.incoming?.postMessage(fragment, [fragment.buffer])
+    if (pipelineOf(fragment) === this.#place?.pipeline) this.#place?.relayed?.postMessage(fragment, [fragment.buffer])
   }
 
   #takeWhenLinked(): void {
@@ -84,24 +79,36 @@ export class PipelinePlaces {
     if (place === undefined || place.ports !== undefined) return
     const neighbours = [place.previous, place.next].filter(neighbour => neighbour !== null)
     if (neighbours.some(({ peer, path }) => path === 'link' && !this.#options.isLinked(peer))) return
-    place.ports = this.#openChannels(place)
+    const routes = this.#openChannels(place)
     // What the first stage has to do would reach others before they have taken their places.
     if (place.stage > 0) this.#join(place)
-    this.#options.taken(place.pipeline)
+    void this.#take(place, routes)
   }
 
-  #openChannels(place: Place): Pick<PipelinePlace, 'incoming' | 'outgoing'> {
-    const { next, pipeline } = place
-    if (next === null) return {}
+  /** Whoever hears that the place is taken may send at once. */
+  async #take(place: Place, routes: PlaceRoutes): Promise<void> {
+    if (routes.from !== undefined || routes.to !== undefined) await this.#options.openRoutes(routes)
+    if (this.#place === place) this.#options.taken(place.pipeline)
+  }
+
+  /** @returns the ways that go over links */
+  #openChannels(place: Place): PlaceRoutes {
+    const { previous, next, pipeline } = place
+    place.ports = {}
+    if (previous === null || next === null) return { pipeline }
     const incoming = new MessageChannel()
     const outgoing = new MessageChannel()
-    place.incoming = incoming.port1
-    outgoing.port1.addEventListener('message', ({ data }: MessageEvent<Fragment>) => {
-      if (next.path === 'link') this.#options.sendOverLink(next.peer, data)
-      else this.#options.relay(pipeline, data)
-    })
-    outgoing.port1.start()
-    return { incoming: incoming.port2, outgoing: outgoing.port2 }
+    place.ports = { incoming: incoming.port2, outgoing: outgoing.port2 }
+    if (previous.path === 'relay') place.relayed = incoming.port1
+    if (next.path === 'relay') {
+      outgoing.port1.addEventListener('message', ({ data }: MessageEvent<Fragment>) => this.#options.relay(pipeline, data))
+      outgoing.port1.start()
+    }
+    return {
+      pipeline,
+      ...(previous.path === 'link' && { from: { peer: previous.peer, port: incoming.port1 } }),
+      ...(next.path === 'link' && { to: { peer: next.peer, port: outgoing.port1 } })
+    }
   }
 
   #join(place: Place, batching?: MicroBatching): void {

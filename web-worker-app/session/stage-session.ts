@@ -1,7 +1,7 @@
 import type { SequencesGenerated, STAGE_HEARS, STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { VolunteerInput } from '#shared/coordination/volunteer-state.ts'
-import type { ChunkExchange } from '../mesh/chunk-exchange.ts'
+import type { NetworkHost } from '../network/network-host.ts'
 import type { Generated, WorkerEvents } from '../worker/stage-worker-api.ts'
 import type { EngineHost } from './engine-host.ts'
 import { PipelinePlaces } from './pipeline-places.ts'
@@ -12,7 +12,7 @@ type Told<Event extends keyof typeof STAGE_TELLS> = v.InferOutput<(typeof STAGE_
 type StageListener = { readonly [Event in keyof typeof STAGE_HEARS]: (message: v.InferOutput<(typeof STAGE_HEARS)[Event]>) => void }
 
 export interface StageSessionOptions {
-  readonly exchange: () => ChunkExchange | undefined
+  readonly network: () => NetworkHost | undefined
   /** undefined while none is loaded. */
   readonly engine: () => EngineHost | undefined
   readonly tell: <Event extends keyof typeof STAGE_TELLS>(event: Event, message: Told<Event>) => void
@@ -28,10 +28,11 @@ export class StageSession {
 
   constructor(options: StageSessionOptions) {
     this.#options = options
-    const { exchange, engine, tell } = options
+    const { network, engine, tell } = options
     this.#places = new PipelinePlaces({
-      isLinked: peer => exchange()?.isLinked(peer) === true,
-      sendOverLink: (peer, fragment) => exchange()?.sendStageFragment(peer, fragment),
+      isLinked: peer => network()?.isLinked(peer) === true,
+      openRoutes: async routes => network()?.openRoutes(routes),
+      closeRoutes: pipeline => network()?.closeRoutes(pipeline),
       relay: (pipeline, fragment) => tell('stage_fragment', { pipeline, fragment }),
       join: place => engine()?.join(place),
       tune: (pipeline, batching) => engine()?.tune(pipeline, batching),
@@ -81,10 +82,6 @@ export class StageSession {
 
   linkUp(): void {
     this.#places.linkUp()
-  }
-
-  fragmentFrom(peer: string, fragment: Uint8Array<ArrayBuffer>): void {
-    this.#places.fragmentFrom(peer, fragment)
   }
 
   /** The worker cannot go on with its place. */

@@ -11,8 +11,7 @@ import type { GrantNeed, IceServers, JoinRequest, PolicyAnnouncement, Welcome } 
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
-import { ChunkExchange } from '../mesh/chunk-exchange.ts'
-import type { ChunkStore } from '../storage/chunk-store.ts'
+import { NetworkHost } from '../network/network-host.ts'
 import type { EngineTried, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
 import { EngineHost } from './engine-host.ts'
@@ -20,18 +19,16 @@ import { HeartbeatRelay } from './heartbeat-relay.ts'
 import { KnownPolicies } from './known-policies.ts'
 import { memoryToLend } from './memory-to-lend.ts'
 import type { PageOptions } from './page-options.ts'
-import { assemblePolicy } from './policy-tensors.ts'
 import { SelfProfile } from './self-profile.ts'
 import { ServerConnection } from './server-connection.ts'
 import type { SnapshotCell, VolunteerReason, VolunteerSnapshot } from './session-store.ts'
 import { StageSession } from './stage-session.ts'
 import { StatusReporter } from './status-reporter.ts'
 
-/** Carries out what the volunteer machine decides: socket, links, chunk store and stage worker hang on this. */
+/** Carries out what the volunteer machine decides: socket, network worker and stage worker hang on this. */
 export class VolunteerSession {
   readonly #options: PageOptions
   readonly #cell: SnapshotCell
-  readonly #store: Promise<ChunkStore>
   readonly #server: ServerConnection
   readonly #status: StatusReporter
   readonly #state = createVolunteer()
@@ -44,8 +41,8 @@ export class VolunteerSession {
   #iceServers: IceServers = []
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
-  #exchange: ChunkExchange | undefined
-  /** Of the exchanges that were closed. */
+  #network: NetworkHost | undefined
+  /** Of the network workers that were closed. */
   readonly #bytesBefore = { fromOrigin: 0, fromPeers: 0 }
   #engine: EngineHost | undefined
   #engineKind: VolunteerSnapshot['engine'] = null
@@ -55,7 +52,7 @@ export class VolunteerSession {
   readonly #profile = new SelfProfile(report => this.#tellJoined('profile', report), () => performance.now())
   readonly #heartbeat = new HeartbeatRelay(heartbeat => this.#tellJoined('heartbeat', heartbeat), () => performance.now())
   readonly #stages = new StageSession({
-    exchange: () => this.#exchange,
+    network: () => this.#network,
     engine: () => (this.#state.engine === 'ready' ? this.#engine : undefined),
     tell: (event, message) => this.#tellJoined(event, message),
     dispatch: input => this.dispatch(input)
@@ -64,10 +61,9 @@ export class VolunteerSession {
   #detail: string | null = null
   #leftPage = false
 
-  constructor(options: PageOptions, cell: SnapshotCell, store: Promise<ChunkStore>) {
+  constructor(options: PageOptions, cell: SnapshotCell) {
     this.#options = options
     this.#cell = cell
-    this.#store = store
     this.#status = new StatusReporter(status => this.#server.tell('peer_status', status))
     this.#server = new ServerConnection({ role: 'volunteer' }, {
       connection: connection => {
@@ -91,9 +87,9 @@ export class VolunteerSession {
       policy_announced: announcement => this.#announced(announcement),
       lease_granted: lease => this.dispatch({ kind: 'lease_granted', lease }),
       ice_servers: ({ iceServers }) => (this.#iceServers = iceServers),
-      introduction: ({ peer, initiator }) => this.#exchange?.introduce(peer, initiator),
-      peer_gone: ({ peer }) => this.#exchange?.peerGone(peer),
-      signal: ({ from, data }) => this.#exchange?.takeSignal(from, data),
+      introduction: ({ peer, initiator }) => this.#network?.introduce(peer, initiator),
+      peer_gone: ({ peer }) => this.#network?.peerGone(peer),
+      signal: ({ from, data }) => this.#network?.takeSignal(from, data),
       ...this.#stages.heard,
       refused: ({ code, detail }) => {
         // Told of a run that the server has forgotten, too: join again, and again until there is one.
@@ -140,7 +136,7 @@ export class VolunteerSession {
         return
       case 'forget_version': {
         const removed = this.#policies?.remove(effect)
-        if (removed !== undefined) this.#exchange?.forget(removed.manifest, removed.shared)
+        if (removed !== undefined) this.#network?.forget(removed.manifest, removed.shared)
         return this.#engine?.dropVersion(effect.version)
       }
       case 'load_engine':
@@ -181,14 +177,13 @@ export class VolunteerSession {
 
   async #join(): Promise<void> {
     const { run } = this.#options
-    const store = await this.#store
     const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
     const { engine, layers } = this.#state
     const held = engine === 'ready' && layers ? { held: layers } : {}
-    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), ...this.#proof(run), memory, ...held, linked: this.#exchange?.linkedPeers ?? [] })
+    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), ...this.#proof(run), memory, ...held, linked: this.#network?.linkedPeers ?? [] })
     if (this.#state.stopped !== null) return
     if (answer === undefined) return this.dispatch({ kind: 'join_unanswered' })
-    if (answer.kind === 'welcome') return this.#welcome(answer, store)
+    if (answer.kind === 'welcome') return this.#welcome(answer)
     this.#detail = answer.detail ?? answer.code
     this.dispatch({ kind: 'join_refused', code: answer.code })
   }
@@ -198,7 +193,7 @@ export class VolunteerSession {
     return { publicKey: this.#key.publicKey, signature: signJoin(terms, this.#key) }
   }
 
-  #welcome({ description, base, newest, iceServers }: Welcome, store: ChunkStore): void {
+  #welcome({ description, base, newest, iceServers }: Welcome): void {
     const known = this.#policies
     const policies = known?.description.run === description.run && known.description.publicKey === description.publicKey ? known : KnownPolicies.of(description)
     if (typeof policies === 'string') return this.#refuseRun(policies)
@@ -209,17 +204,14 @@ export class VolunteerSession {
     this.#detail = null
     this.#iceServers = iceServers
     this.#stages.end()
-    if (known !== undefined && policies !== known) this.#closeExchange()
+    if (known !== undefined && policies !== known) this.#closeNetwork()
     this.#policies = policies
-    store.pin({ run: description.run, version: base.manifest.version })
-    this.#exchange ??= new ChunkExchange({
+    this.#network ??= new NetworkHost({
       iceServers: () => this.#iceServers,
-      store,
       signal: (to, data) => this.#server.tell('signal', { to, data }),
       linkLost: peer => this.#server.tell('link_lost', { peer }),
       linkUp: () => this.#stages.linkUp(),
       linkDown: peer => this.#profile.linkGone(peer),
-      stageFragment: (peer, fragment) => this.#stages.fragmentFrom(peer, fragment),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
       grant: (version, need) => this.#askGrant(version, need),
       unavailable: version => {
@@ -229,6 +221,7 @@ export class VolunteerSession {
       changed: () => this.#publish(),
       refused: (peer, code) => console.warn(`an exchange with ${peer} was closed: ${code}`)
     })
+    this.#network.pin({ run: description.run, version: base.manifest.version })
     this.#cell.update({ description })
     this.dispatch({ kind: 'welcome', run: description.run, base: baseVersion, newest: newestVersion })
   }
@@ -251,11 +244,11 @@ export class VolunteerSession {
   async #fetchVersion({ version, manifestHash }: AnnouncedVersion): Promise<void> {
     const announced = { version, manifestHash }
     const policies = this.#policies!
-    const exchange = this.#exchange!
+    const network = this.#network!
     const layers = this.#state.layers!
-    const fetched = await exchange.fetchVersion(policies.partOf(announced, layers))
+    const fetched = await network.fetchVersion(policies.partOf(announced, layers))
     // Of another slice other tensors are needed. A server that restarted assigns the same one again.
-    if (!fetched || this.#exchange !== exchange || !isSameRange(this.#state.layers, layers)) return
+    if (!fetched || this.#network !== network || !isSameRange(this.#state.layers, layers)) return
     this.dispatch({ kind: 'version_ready', ...announced })
     if (this.#state.engine === 'ready') this.#addVersion(announced)
   }
@@ -337,11 +330,11 @@ export class VolunteerSession {
   /** The browser may have thrown chunks away since they were fetched: those are fetched again. */
   async #tensors(announced: AnnouncedVersion): Promise<Tensors | undefined> {
     const part = this.#policies!.partOf(announced, this.#state.layers!)
-    const store = await this.#store
+    const network = this.#network
     for (;;) {
-      const tensors = await assemblePolicy(part, store)
+      const tensors = await network?.assemble(part)
       if (tensors !== undefined) return tensors
-      if ((await this.#exchange?.fetchVersion(part)) !== true) return undefined
+      if ((await network?.fetchVersion(part)) !== true) return undefined
     }
   }
 
@@ -362,23 +355,23 @@ export class VolunteerSession {
   #leave(): void {
     this.#stages.end()
     this.#server.tell('leave', {})
-    this.#closeExchange()
+    this.#closeNetwork()
     this.#policies = undefined
     clearTimeout(this.#timer)
   }
 
-  #closeExchange(): void {
-    this.#bytesBefore.fromOrigin += this.#exchange?.bytesFromOrigin ?? 0
-    this.#bytesBefore.fromPeers += this.#exchange?.bytesFromPeers ?? 0
-    this.#exchange?.close()
-    this.#exchange = undefined
+  #closeNetwork(): void {
+    this.#bytesBefore.fromOrigin += this.#network?.bytesFromOrigin ?? 0
+    this.#bytesBefore.fromPeers += this.#network?.bytesFromPeers ?? 0
+    this.#network?.close()
+    this.#network = undefined
   }
 
   #publish(): void {
     const { state, reason } = describeVolunteer(this.#state)
     this.#contribution.setWorking(state === 'generating')
-    const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#exchange?.unreachable === true ? 'chunks_unreachable' : reason
-    const { bytesFromOrigin, bytesFromPeers } = this.#exchange ?? { bytesFromOrigin: 0, bytesFromPeers: 0 }
+    const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#network?.unreachable === true ? 'chunks_unreachable' : reason
+    const { bytesFromOrigin, bytesFromPeers } = this.#network ?? { bytesFromOrigin: 0, bytesFromPeers: 0 }
     const volunteer: VolunteerSnapshot = {
       memoryBytes: this.#options.memoryBytes,
       state,
@@ -390,7 +383,7 @@ export class VolunteerSession {
       bytesFromOrigin: this.#bytesBefore.fromOrigin + bytesFromOrigin,
       bytesFromPeers: this.#bytesBefore.fromPeers + bytesFromPeers,
       bytesSinceJoining: bytesFromOrigin + bytesFromPeers,
-      links: this.#exchange?.openLinks ?? 0,
+      links: this.#network?.openLinks ?? 0,
       ...this.#contribution.snapshot()
     }
     this.#cell.update({ volunteer })

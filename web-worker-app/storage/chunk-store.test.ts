@@ -48,6 +48,15 @@ describe.each(Object.entries(stores))('%s', (_, open) => {
     expect(await store.get(hash)).toBeUndefined()
   })
 
+  test('what was given out can be given away', async () => {
+    const store = await open(10 * KIB)
+    const { hash, bytes } = chunk(1)
+    await store.put(hash, bytes.slice(), version(1))
+    const given = await store.get(hash)
+    structuredClone(given, { transfer: [given!.buffer] })
+    expect(await store.get(hash)).toEqual(bytes)
+  })
+
   test('a chunk that is not what its hash says is never given out', async () => {
     const store = await open(10 * KIB)
     await store.put(chunk(1).hash, chunk(2).bytes, version(1))

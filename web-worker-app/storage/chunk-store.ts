@@ -8,7 +8,7 @@ export interface ChunkOwner {
 }
 
 export interface ChunkStore {
-  /** @returns undefined when the chunk is not here, or no longer what its hash says; such a chunk is deleted */
+  /** @returns a copy, which the caller may give away; undefined when the chunk is not here, or no longer what its hash says: such a chunk is deleted */
   get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** The bytes must have been verified. Storing may forget other versions, never a pinned one. */
   put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<void>

@@ -23,7 +23,7 @@ export class MemoryChunkStore implements ChunkStore {
     this.#lastUsed.set(entry.owner, ++this.#uses)
     const bytes = intact(hash, entry.bytes)
     if (bytes === undefined) this.#entries.delete(hash)
-    return Promise.resolve(bytes)
+    return Promise.resolve(bytes?.slice())
   }
 
   put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<void> {

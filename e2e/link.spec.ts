@@ -1,0 +1,88 @@
+import { fileURLToPath } from 'node:url'
+import { expect, test, type Page } from '@playwright/test'
+import { createServer, type ViteDevServer } from 'vite'
+import { LIMITS } from '#shared/protocol/limits.ts'
+import type { ChannelKind } from './pages/link.ts'
+import type { Heard } from './pages/recorded-link.ts'
+
+/** What holds for every link, whatever its channels are: the browser's in a worker, the browser's behind a bridge, or in memory. */
+
+/** Pieces that may wait at once. */
+const MANY = 200
+
+const KINDS: readonly ChannelKind[] = ['transferred', 'bridged', 'memory']
+
+let server: ViteDevServer
+
+test.beforeAll(async () => {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  server = await createServer({ root, cacheDir: 'node_modules/.vite-e2e-link', server: { host: '127.0.0.1', port: 0 }, optimizeDeps: { noDiscovery: true, include: ['simple-peer/simplepeer.min.js'] }, logLevel: 'warn' })
+  await server.listen()
+})
+
+test.afterAll(() => server.close())
+
+async function openLink(page: Page, kind: ChannelKind, atUp = 0): Promise<void> {
+  await page.goto(`${server.resolvedUrls!.local[0]}e2e/pages/link.html`)
+  await page.waitForFunction(() => 'links' in window)
+  await page.evaluate(([kind, atUp]) => window.links.open(kind, atUp), [kind, atUp] as const)
+}
+
+const hears = (page: Page, end: number, kind: Heard['kind'], count: number): Promise<Heard[]> => page.evaluate(([end, kind, count]) => window.links.hears(end, kind, count), [end, kind, count] as const)
+
+const numbers = (heard: readonly Heard[], kind: Heard['kind']): unknown[] => heard.filter(each => each.kind === kind).map(({ of }) => of)
+
+for (const kind of KINDS) {
+  test(`${kind}: what is said in the moment in which a link is up arrives, on every channel and in both directions`, async ({ page }) => {
+    await openLink(page, kind, 3)
+    for (const end of [0, 1]) {
+      for (const what of ['message', 'piece', 'fragment'] as const) {
+        const heard = await hears(page, end, what, 3)
+        expect(heard[0]).toEqual({ kind: 'up' })
+        expect(new Set(numbers(heard, what))).toEqual(new Set([0, 1, 2]))
+      }
+    }
+  })
+
+  test(`${kind}: messages and hidden states keep their order, and nothing is lost`, async ({ page }) => {
+    await openLink(page, kind)
+    await Promise.all([0, 1].map(end => page.evaluate(([end, many]) => window.links.sayAll(end, many), [end, MANY] as const)))
+    const expected = Array.from({ length: MANY }, (_, index) => index)
+    for (const end of [0, 1]) {
+      expect(numbers(await hears(page, end, 'message', MANY), 'message')).toEqual(expected)
+      expect(numbers(await hears(page, end, 'fragment', MANY), 'fragment')).toEqual(expected)
+      expect(new Set(numbers(await hears(page, end, 'piece', MANY), 'piece'))).toEqual(new Set(expected))
+    }
+  })
+
+  for (const [channel, bytes] of [['control', 600], ['bulk', LIMITS.pieceBytes + 100], ['stages', LIMITS.pieceBytes + 1]] as const) {
+    test(`${kind}: what is too long for ${channel} is named as that`, async ({ page }) => {
+      await openLink(page, kind)
+      await page.evaluate(([channel, bytes]) => window.links.sendUnchecked(0, channel, bytes), [channel, bytes] as const)
+      expect(numbers(await hears(page, 1, 'bad_frame', 1), 'bad_frame')).toEqual(['too_large'])
+    })
+  }
+
+  test(`${kind}: a link that one end closes is down at both, once`, async ({ page }) => {
+    await openLink(page, kind)
+    await page.evaluate(() => window.links.close(1))
+    for (const end of [0, 1]) expect((await hears(page, end, 'down', 1)).map(heard => heard.kind)).toEqual(['up', 'down'])
+  })
+
+  test(`${kind}: hidden states do not wait for the pieces that were given before them`, async ({ page }) => {
+    await openLink(page, kind)
+    await page.evaluate(pieces => window.links.sendPiecesThenFragments(0, pieces, 100), MANY)
+    const heard = await hears(page, 1, 'fragment', 100)
+    const before = heard.slice(0, heard.findLastIndex(each => each.kind === 'fragment')).filter(each => each.kind === 'piece')
+    expect(before.length).toBeLessThan(10)
+    expect(new Set(numbers(await hears(page, 1, 'piece', MANY), 'piece')).size).toBe(MANY)
+  })
+}
+
+for (const kind of ['transferred', 'bridged'] as const) {
+  test(`${kind}: a connection that the page gives up takes the link with it at both ends`, async ({ page }) => {
+    await openLink(page, kind)
+    await page.evaluate(() => window.links.forget(0))
+    for (const end of [0, 1]) expect((await hears(page, end, 'down', 1)).map(heard => heard.kind)).toEqual(['up', 'down'])
+  })
+}

@@ -1,0 +1,87 @@
+import type { LinkMessage } from '#shared/protocol/link-frames.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
+import { CHANNEL_NAMES, Link, type LinkChannels } from '#web-worker-app/mesh/link.ts'
+import { Uplink } from '#web-worker-app/mesh/uplink.ts'
+
+/** `of`: what the message, the piece or the fragment was numbered with, or the code of a bad frame. */
+export interface Heard {
+  readonly kind: 'up' | 'down' | 'message' | 'piece' | 'fragment' | 'bad_frame'
+  readonly of?: number | string
+}
+
+const HASH = 'ab'.repeat(32)
+const FRAGMENT_BYTES = 16_000
+
+/** One end of a link that writes down what it hears; on the page, or in a worker behind comlink. */
+export class RecordedLink {
+  #channels: LinkChannels | undefined
+  #link: Link | undefined
+  #heard: Heard[] = []
+  #waiting: (() => void)[] = []
+
+  /** @param atUp is said in the moment in which the link is up */
+  open(channels: LinkChannels, atUp: number): void {
+    const hears = (kind: Heard['kind'], of?: number | string): void => {
+      this.#heard.push({ kind, ...(of !== undefined && { of }) })
+      for (const resolve of this.#waiting.splice(0)) resolve()
+    }
+    this.#channels = channels
+    this.#link = new Link(channels, new Uplink(() => performance.now()), {
+      up: () => {
+        hears('up')
+        for (let of = 0; of < atUp; of++) this.sayAll(of)
+      },
+      down: () => hears('down'),
+      frame: frame => {
+        if (frame.kind === 'message') hears('message', idOf(frame.message))
+        else if (frame.kind === 'piece') hears('piece', frame.piece.offset)
+        else hears('bad_frame', frame.code)
+      },
+      stageFragment: fragment => hears('fragment', new DataView(fragment.buffer).getUint32(0))
+    })
+    this.#link.start()
+  }
+
+  sayAll(of: number): void {
+    this.#link?.sendMessage({ kind: 'ping', id: of })
+    this.sendPieces(of, of + 1)
+    this.sendFragments(of, of + 1)
+  }
+
+  sendPieces(from: number, to: number): void {
+    for (let of = from; of < to; of++) this.#link?.sendPiece({ hash: HASH, offset: of, sentAt: 0, payload: new Uint8Array(LIMITS.pieceBytes) })
+  }
+
+  sendFragments(from: number, to: number): void {
+    for (let of = from; of < to; of++) {
+      const fragment = new Uint8Array(FRAGMENT_BYTES)
+      new DataView(fragment.buffer).setUint32(0, of)
+      this.#link?.sendStageFragment(fragment)
+    }
+  }
+
+  /** Pieces first: what is sent last in one task. */
+  sendPiecesThenFragments(pieces: number, fragments: number): void {
+    this.sendPieces(0, pieces)
+    this.sendFragments(0, fragments)
+  }
+
+  /** Past the link's own checks. */
+  sendUnchecked(name: (typeof CHANNEL_NAMES)[number], bytes: number): void {
+    this.#channels?.[name].send(name === 'control' ? 'x'.repeat(bytes) : new Uint8Array(bytes))
+  }
+
+  close(): void {
+    this.#link?.close()
+  }
+
+  /** Resolves when so many of a kind were heard. @returns all that was heard until then */
+  async hears(kind: Heard['kind'], count: number): Promise<Heard[]> {
+    while (this.#heard.filter(heard => heard.kind === kind).length < count) await new Promise<void>(resolve => void this.#waiting.push(resolve))
+    return this.#heard
+  }
+}
+
+function idOf(message: LinkMessage): number {
+  return message.kind === 'ping' || message.kind === 'pong' ? message.id : -1
+}

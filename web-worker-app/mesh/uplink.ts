@@ -1,0 +1,62 @@
+/** A link, as the others see it. */
+export interface UplinkUser {
+  /** Bytes of hidden states that have not left. */
+  readonly stageBytesWaiting: number
+  /** Bytes of hidden states that have left, ever. */
+  readonly stageBytesSent: number
+  /** Sends pieces of chunks, a few at most. */
+  sendPieces(): void
+}
+
+/** A link whose hidden states have not moved for so long does not hold the others up: its tab may be gone. */
+const STUCK_MS = 1000
+
+interface Seen {
+  waiting: number
+  sent: number
+  /** Since when hidden states wait and none has left. */
+  since: number
+}
+
+/**
+ * What all links of a tab share. Hidden states go first: no link sends pieces while any of them has hidden states to send,
+ * since a channel's messages are sent whole, one after the other, and the links' packets wait in one queue at the router.
+ */
+export class Uplink {
+  readonly #now: () => number
+  readonly #users = new Map<UplinkUser, Seen>()
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  join(user: UplinkUser): void {
+    this.#users.set(user, { waiting: 0, sent: 0, since: 0 })
+  }
+
+  leave(user: UplinkUser): void {
+    if (this.#users.delete(user)) this.changed()
+  }
+
+  /** Something waits to be sent, or has left. */
+  changed(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#isTaken()) this.#timer = setTimeout(() => this.changed(), STUCK_MS)
+    else for (const user of this.#users.keys()) user.sendPieces()
+  }
+
+  #isTaken(): boolean {
+    const now = this.#now()
+    let taken = false
+    for (const [user, seen] of this.#users) {
+      const { stageBytesWaiting: waiting, stageBytesSent: sent } = user
+      if (seen.waiting === 0 || sent !== seen.sent) seen.since = now
+      seen.waiting = waiting
+      seen.sent = sent
+      if (waiting > 0 && now - seen.since < STUCK_MS) taken = true
+    }
+    return taken
+  }
+}
