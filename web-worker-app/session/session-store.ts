@@ -8,6 +8,8 @@ import type { ENGINE_KINDS, PeerState } from '#shared/protocol/peer-status.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import type { LayerRange } from '#shared/scheduling/layer-range.ts'
+import { INITIAL_SITE_STATE, type SiteState } from '../storage/site-storage.ts'
+import type { StorageCondition } from '../storage/spilling-chunk-store.ts'
 
 /**
  * To the signaling server. `connecting`: the first attempt goes on. `offline`: the server was lost or has never been reached.
@@ -91,6 +93,8 @@ export interface VolunteerSnapshot {
   /** Open links to other tabs. */
   readonly links: number
   readonly ownRollouts: readonly OwnRollout[]
+  /** Where the chunks of this tab go. */
+  readonly storage: StorageCondition
 }
 
 /** Immutable: a new object whenever anything in it changed. */
@@ -101,6 +105,8 @@ export interface SessionSnapshot {
   readonly feed: RunFeed | undefined
   /** undefined on pages that do not watch, and until the server has told. */
   readonly coverage: LayerCoverage | undefined
+  /** What all tabs of the site keep in this browser. */
+  readonly site: SiteState
   readonly volunteer: VolunteerSnapshot
 }
 
@@ -113,6 +119,10 @@ export interface SessionCommands {
   resume(): void
   /** Ends all work and links; leases go back to the trainer. */
   stop(): void
+  /** Also frees what is stored beyond that, at once. */
+  keepAtMost(capBytes: number): void
+  /** Stops, and deletes all that the site keeps in this browser. */
+  deleteEverything(): void
 }
 
 export interface SessionStore {
@@ -139,6 +149,7 @@ const initialSnapshot: SessionSnapshot = {
   description: undefined,
   feed: undefined,
   coverage: undefined,
+  site: INITIAL_SITE_STATE,
   volunteer: {
     memoryBytes: 0,
     state: 'stopped',
@@ -155,7 +166,8 @@ const initialSnapshot: SessionSnapshot = {
     bytesFromPeers: 0,
     bytesSinceJoining: 0,
     links: 0,
-    ownRollouts: []
+    ownRollouts: [],
+    storage: 'kept'
   }
 }
 

@@ -23,12 +23,13 @@ import { ServerConnection } from './server-connection.ts'
 import type { SnapshotCell, VolunteerReason, VolunteerSnapshot } from './session-store.ts'
 import { StageSession } from './stage-session.ts'
 import { StatusReporter } from './status-reporter.ts'
+import { TabStorage, type OpenStore } from './tab-storage.ts'
 
 /** Carries out what the volunteer machine decides: socket, links, chunk store and stage worker hang on this. */
 export class VolunteerSession {
   readonly #options: PageOptions
   readonly #cell: SnapshotCell
-  readonly #store: Promise<ChunkStore>
+  readonly #storage: TabStorage
   readonly #server: ServerConnection
   readonly #status: StatusReporter
   readonly #state = createVolunteer()
@@ -58,10 +59,10 @@ export class VolunteerSession {
   #detail: string | null = null
   #leftPage = false
 
-  constructor(options: PageOptions, cell: SnapshotCell, store: Promise<ChunkStore>) {
+  constructor(options: PageOptions, cell: SnapshotCell, openStore: OpenStore) {
     this.#options = options
     this.#cell = cell
-    this.#store = store
+    this.#storage = new TabStorage(openStore, () => this.#publish())
     this.#status = new StatusReporter(status => this.#server.tell('peer_status', status))
     this.#server = new ServerConnection({ role: 'volunteer' }, {
       connection: connection => {
@@ -110,7 +111,14 @@ export class VolunteerSession {
     this.#detail = null
     this.#engineKind = null
     this.#leftPage = false
+    this.#storage.start()
     this.dispatch({ kind: 'start' })
+  }
+
+  /** Before all that is stored gets deleted. */
+  stopStoring(): void {
+    this.dispatch({ kind: 'stop' })
+    this.#storage.letGo()
   }
 
   leavePage(): void {
@@ -172,7 +180,7 @@ export class VolunteerSession {
 
   async #join(): Promise<void> {
     const { run } = this.#options
-    const store = await this.#store
+    const store = await this.#storage.opened()
     const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
     const { engine, layers } = this.#state
     const held = engine === 'ready' && layers ? { held: layers } : {}
@@ -317,7 +325,7 @@ export class VolunteerSession {
   async #tensors(announced: AnnouncedVersion): Promise<Tensors | undefined> {
     const { suppliers } = this.#policies!.get(announced)
     const part = this.#policies!.partOf(announced, this.#state.layers!)
-    const store = await this.#store
+    const store = await this.#storage.opened()
     for (;;) {
       const tensors = await assemblePolicy(part, store)
       if (tensors !== undefined) return tensors
@@ -371,6 +379,7 @@ export class VolunteerSession {
       bytesFromPeers: this.#bytesBefore.fromPeers + bytesFromPeers,
       bytesSinceJoining: bytesFromOrigin + bytesFromPeers,
       links: this.#exchange?.openLinks ?? 0,
+      storage: this.#storage.condition,
       ...this.#contribution.snapshot()
     }
     this.#cell.update({ volunteer })

@@ -137,6 +137,37 @@ export const messages = {
     accepted: 'Answers accepted',
     more: 'Open the dashboard'
   },
+
+  storage: {
+    title: 'Storage in this browser',
+    used: (used: string, cap: string) => `${used} of at most ${cap}`,
+    base: (size: string) => `${size} of it is base model`,
+    cap: 'Keep at most',
+    nothing: 'nothing, use memory only',
+    capFixed: 'Set by the address of this page.',
+    shared: 'All tabs of this site in this browser share it. Only whole parts of a download are kept, each checked: after a reload no more than the 1 MB under way from each source is fetched again.',
+    persisted: 'The browser has agreed not to delete it by itself.',
+    notPersisted: 'The browser may delete it when its space gets short.',
+    memoryOnly: {
+      refused: 'This browser keeps nothing for this site: a private window, or storage is switched off. All is in memory, and downloaded again next time.',
+      full: 'The browser has no more space for this site. What is new is in memory only, and downloaded again next time.',
+      over_cap: 'Your tab needs more than you allow. The rest is in memory only, and downloaded again next time.',
+      lost: 'What was stored was deleted while this tab used it. It goes on in memory only; stop and start it to store again.',
+      nothing: 'Nothing is stored, as you chose. All is in memory, and downloaded again next time.'
+    },
+    delete: 'Delete everything…',
+    confirm: {
+      title: 'Delete everything of this site?',
+      text: (size: string) => `This deletes the ${size} of model files and your choices on this page. Your tab stops. Other tabs of this site go on in memory, and store nothing more. There is no account and no identity to delete: a tab gets a new one each time it is loaded.`,
+      yes: 'Delete everything',
+      no: 'Cancel'
+    },
+    deletion: {
+      deleting: 'Deleting…',
+      blocked: 'Another tab of this site holds on to its files. They are deleted as soon as it answers, or is closed.',
+      done: 'Deleted. This site keeps nothing in this browser any more, but what is in the browser’s own cache.'
+    }
+  },
   connectionLost: 'Connection to the server lost. Trying again by itself; the numbers below are the last ones received.',
   documentTitle: (state: string) => `${state} · Murmuration`
 } as const

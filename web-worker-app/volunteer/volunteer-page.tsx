@@ -4,6 +4,8 @@ import { Consent } from './consent.tsx'
 import { Contribution } from './contribution.tsx'
 import { messages } from './messages.ts'
 import { OwnRollouts } from './own-rollout-list.tsx'
+import { StorageCard } from './storage-card.tsx'
+import { storageView } from './storage-view.ts'
 import { SwarmPicture } from './swarm-picture.tsx'
 import { TabControls } from './tab-controls.tsx'
 import { volunteerView, type Device } from './view-model.ts'
@@ -34,6 +36,7 @@ export function VolunteerPage() {
           <TabControls view={view} commands={commands} />
           {view.contribution !== null && <Contribution contribution={view.contribution} />}
           {view.facts !== null && <Consent facts={view.facts} />}
+          <StorageCard storage={storageView(snapshot)} commands={commands} />
           {(contributing || view.ownRollouts.length > 0) && <OwnRollouts rollouts={view.ownRollouts} />}
         </div>
         <SwarmPicture view={view} contributing={contributing} />
