@@ -103,6 +103,10 @@ export class ChunkExchange {
     return this.#waiting.size > 0 && this.#failuresInARow >= FAILURES_SHOWN
   }
 
+  connections(): [peer: string, connection: RTCPeerConnection][] {
+    return this.#links.connections()
+  }
+
   introduce(peer: string, initiator: boolean): void {
     this.#links.introduce(peer, initiator)
   }

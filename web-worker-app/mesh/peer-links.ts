@@ -56,6 +56,11 @@ export class PeerLinks {
     return open
   }
 
+  /** Of open links, for their statistics. */
+  connections(): [peer: string, connection: RTCPeerConnection][] {
+    return [...this.#links].filter(([, { up }]) => up).map(([peer, { connection }]) => [peer, peerConnectionOf(connection)])
+  }
+
   isUp(peer: string): boolean {
     return this.#links.get(peer)?.up === true
   }
@@ -174,9 +179,14 @@ function sendAhead({ stageChannel, stageFragments }: Link): void {
   }
 }
 
-function openStageChannel(connection: SimplePeer.Instance): RTCDataChannel {
+/** simple-peer names no other way to it. */
+function peerConnectionOf(connection: SimplePeer.Instance): RTCPeerConnection {
   const { _pc: peerConnection } = connection as unknown as { readonly _pc: RTCPeerConnection }
-  const channel = peerConnection.createDataChannel('stages', STAGE_CHANNEL)
+  return peerConnection
+}
+
+function openStageChannel(connection: SimplePeer.Instance): RTCDataChannel {
+  const channel = peerConnectionOf(connection).createDataChannel('stages', STAGE_CHANNEL)
   channel.binaryType = 'arraybuffer'
   channel.bufferedAmountLowThreshold = STAGE_BYTES_AHEAD / 2
   return channel

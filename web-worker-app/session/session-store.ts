@@ -4,7 +4,7 @@
  */
 import type { LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import type { RejectionReason } from '#shared/protocol/rollout.ts'
-import type { ENGINE_KINDS, PeerState } from '#shared/protocol/peer-status.ts'
+import type { ENGINE_KINDS, LinkStatus, PeerState } from '#shared/protocol/peer-status.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import type { LayerRange } from '#shared/scheduling/layer-range.ts'
@@ -92,6 +92,8 @@ export interface VolunteerSnapshot {
   readonly bytesSinceJoining: number
   /** Open links to other tabs. */
   readonly links: number
+  /** Which way each link takes, and the neighbours in a pipeline that are reached without one. */
+  readonly paths: LinkStatus[]
   readonly ownRollouts: readonly OwnRollout[]
   /** Where the chunks of this tab go. */
   readonly storage: StorageCondition
@@ -166,6 +168,7 @@ const initialSnapshot: SessionSnapshot = {
     bytesFromPeers: 0,
     bytesSinceJoining: 0,
     links: 0,
+    paths: [],
     ownRollouts: [],
     storage: 'kept'
   }

@@ -9,6 +9,7 @@ import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
 import { ChunkExchange } from '../mesh/chunk-exchange.ts'
+import { LinkPaths } from '../mesh/link-path.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { EngineTried, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
@@ -40,6 +41,7 @@ export class VolunteerSession {
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
   #exchange: ChunkExchange | undefined
+  #linkPaths: LinkPaths | undefined
   /** Of the exchanges that were closed. */
   readonly #bytesBefore = { fromOrigin: 0, fromPeers: 0 }
   #engine: EngineHost | undefined
@@ -205,6 +207,7 @@ export class VolunteerSession {
     if (known !== undefined && policies !== known) this.#closeExchange()
     this.#policies = policies
     store.pin({ run: description.run, version: base.manifest.version })
+    this.#linkPaths ??= new LinkPaths(() => this.#exchange?.connections() ?? [], () => this.#publish())
     this.#exchange ??= new ChunkExchange({
       iceServers,
       store,
@@ -358,6 +361,8 @@ export class VolunteerSession {
   #closeExchange(): void {
     this.#bytesBefore.fromOrigin += this.#exchange?.bytesFromOrigin ?? 0
     this.#bytesBefore.fromPeers += this.#exchange?.bytesFromPeers ?? 0
+    this.#linkPaths?.close()
+    this.#linkPaths = undefined
     this.#exchange?.close()
     this.#exchange = undefined
   }
@@ -379,6 +384,7 @@ export class VolunteerSession {
       bytesFromPeers: this.#bytesBefore.fromPeers + bytesFromPeers,
       bytesSinceJoining: bytesFromOrigin + bytesFromPeers,
       links: this.#exchange?.openLinks ?? 0,
+      paths: [...(this.#linkPaths?.links ?? []), ...this.#stages.relayed()],
       storage: this.#storage.condition,
       ...this.#contribution.snapshot()
     }

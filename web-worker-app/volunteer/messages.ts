@@ -138,6 +138,14 @@ export const messages = {
     more: 'Open the dashboard'
   },
 
+  links: {
+    title: 'Links to other tabs',
+    none: 'None at the moment.',
+    tab: (id: string) => `Tab ${id}`,
+    roundTrip: (time: string) => `${time} there and back`,
+    bytes: (sent: string, received: string) => `${sent} sent, ${received} received`
+  },
+
   storage: {
     title: 'Storage in this browser',
     used: (used: string, cap: string) => `${used} of at most ${cap}`,

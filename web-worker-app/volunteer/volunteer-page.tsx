@@ -2,6 +2,8 @@ import { PageFrame } from '../presentation/page-frame.tsx'
 import { useCommands, useSession } from '../presentation/session-context.ts'
 import { Consent } from './consent.tsx'
 import { Contribution } from './contribution.tsx'
+import { LinkList } from './link-list.tsx'
+import { linkViews } from './link-views.ts'
 import { messages } from './messages.ts'
 import { OwnRollouts } from './own-rollout-list.tsx'
 import { StorageCard } from './storage-card.tsx'
@@ -36,6 +38,7 @@ export function VolunteerPage() {
           <TabControls view={view} commands={commands} />
           {view.contribution !== null && <Contribution contribution={view.contribution} />}
           {view.facts !== null && <Consent facts={view.facts} />}
+          {contributing && <LinkList links={linkViews(snapshot.volunteer.paths)} />}
           <StorageCard storage={storageView(snapshot)} commands={commands} />
           {(contributing || view.ownRollouts.length > 0) && <OwnRollouts rollouts={view.ownRollouts} />}
         </div>
