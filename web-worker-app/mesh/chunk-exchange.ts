@@ -4,6 +4,7 @@ import { chunksOf } from '#shared/dissemination/manifest.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
+import type { Linking } from './linking.ts'
 import type { LinkFrame } from './link-frame.ts'
 import { fetchFromOrigin } from './origin.ts'
 import { PeerLinks } from './peer-links.ts'
@@ -11,6 +12,8 @@ import { RoundTrips } from './round-trips.ts'
 
 export interface ChunkExchangeOptions {
   readonly iceServers: Welcome['iceServers']
+  /** Absent: any way. */
+  readonly linking?: Linking
   readonly store: ChunkStore
   /** For another tab, through the signaling server. */
   readonly signal: (to: string, data: string) => void
@@ -82,7 +85,7 @@ export class ChunkExchange {
       frame: (peer, frame) => this.#takeFrame(peer, frame),
       stageFragment: options.stageFragment,
       signal: options.signal
-    })
+    }, options.linking)
     this.#roundTrips = new RoundTrips((peer, id) => this.#links.sendMessage(peer, { kind: 'ping', id }), options.roundTrip, () => performance.now())
   }
 

@@ -44,17 +44,19 @@ function selectedPair(report: ReadonlyMap<string, Stats>): Stats | undefined {
   return entries.find(({ type, state, nominated }) => type === 'candidate-pair' && state === 'succeeded' && nominated === true)
 }
 
+/** Those that are up. */
+export type ConnectionsOf = () => Iterable<readonly [peer: string, connection: RTCPeerConnection]>
+
 const INTERVAL_MS = 2000
 
 /** Reads at intervals which way each connection takes. */
 export class LinkPaths {
-  readonly #connections: () => Iterable<readonly [peer: string, connection: RTCPeerConnection]>
+  readonly #connections: ConnectionsOf
   readonly #changed: () => void
   readonly #timer = setInterval(() => void this.#read(), INTERVAL_MS)
   #links: readonly LinkStatus[] = []
 
-  /** @param connections those that are up */
-  constructor(connections: () => Iterable<readonly [peer: string, connection: RTCPeerConnection]>, changed: () => void) {
+  constructor(connections: ConnectionsOf, changed: () => void) {
     this.#connections = connections
     this.#changed = changed
   }

@@ -3,6 +3,7 @@ import { encodePiece, type LinkMessage, type Piece } from '#shared/protocol/link
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { decode } from '#shared/protocol/schema.ts'
 import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import { connectionConfig, type Linking } from './linking.ts'
 import { readLinkFrame, type LinkFrame } from './link-frame.ts'
 import { signalData } from './signal-data.ts'
 
@@ -40,11 +41,13 @@ interface Link {
 export class PeerLinks {
   readonly #listener: LinkListener
   readonly #iceServers: Welcome['iceServers']
+  readonly #linking: Linking
   readonly #links = new Map<string, Link>()
   #connectionsMade = 0
 
-  /** @param iceServers the run's own: simple-peer's defaults would show every volunteer's address to third parties */
-  constructor(iceServers: Welcome['iceServers'], listener: LinkListener) {
+  /** @param iceServers the run's own */
+  constructor(iceServers: Welcome['iceServers'], listener: LinkListener, linking: Linking = 'any') {
+    this.#linking = linking
     this.#iceServers = iceServers
     this.#listener = listener
   }
@@ -68,15 +71,10 @@ export class PeerLinks {
   /** A second introduction to the same tab replaces the link: the other side has lost it. */
   introduce(peer: string, initiator: boolean): void {
     this.forget(peer)
-    if (this.#links.size >= LIMITS.linksPerPeer || this.#connectionsMade >= CONNECTIONS_PER_PAGE) return this.#listener.linkLost(peer)
+    if (this.#linking === 'none' || this.#links.size >= LIMITS.linksPerPeer || this.#connectionsMade >= CONNECTIONS_PER_PAGE) return this.#listener.linkLost(peer)
     this.#connectionsMade++
-    const iceServers = this.#iceServers.map(({ urls, username, credential }) => ({
-      urls,
-      ...(username !== undefined && { username }),
-      ...(credential !== undefined && { credential })
-    }))
     // In object mode simple-peer tells text from binary; otherwise both arrive as bytes.
-    const connection = new SimplePeer({ initiator, config: { iceServers }, objectMode: true })
+    const connection = new SimplePeer({ initiator, config: connectionConfig(this.#linking, this.#iceServers), objectMode: true })
     const stageChannel = openStageChannel(connection)
     stageChannel.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
       if (data instanceof ArrayBuffer) this.#listener.stageFragment(peer, new Uint8Array(data))

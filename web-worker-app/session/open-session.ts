@@ -6,7 +6,7 @@ import { createSnapshotCell, type SessionCommands, type SessionStore, type Snaps
 import { VolunteerSession } from './volunteer-session.ts'
 
 const nothing = (): void => {}
-const NO_COMMANDS: SessionCommands = { start: nothing, pause: nothing, resume: nothing, stop: nothing, keepAtMost: nothing, deleteEverything: nothing }
+const NO_COMMANDS: SessionCommands = { start: nothing, pause: nothing, resume: nothing, stop: nothing, keepAtMost: nothing, hideAddress: nothing, checkReachability: nothing, deleteEverything: nothing }
 
 /** The page of somebody who watches: it never joins, and its commands do nothing. */
 export function openObserverSession({ run }: PageOptions): SessionStore {
@@ -31,9 +31,18 @@ export function openObserverSession({ run }: PageOptions): SessionStore {
 /** The page of somebody who may help. Nothing starts before `start`, or before the page is there with `?autostart=1` in a browser that a program drives. */
 export function openVolunteerSession(options: PageOptions): SessionStore {
   const cell = createSnapshotCell()
-  const site = new SiteStorage(state => cell.update({ site: state }), options.storageBytes, (navigator as { readonly storage?: StorageManager }).storage)
-  const session = new VolunteerSession(options, cell, told => openChunkStore(Date.now, undefined, options.storageBytes, told))
+  const { storageBytes, hideAddress } = options
+  const fixed = { ...(storageBytes !== undefined && { capBytes: storageBytes }), ...(hideAddress && { hideAddress }) }
+  const site = new SiteStorage(state => cell.update({ site: state }), fixed, (navigator as { readonly storage?: StorageManager }).storage)
+  const session = new VolunteerSession(options, cell, {
+    openStore: told => openChunkStore(Date.now, undefined, storageBytes, told),
+    hidesAddress: async () => (await site.refresh()).hideAddress
+  })
   void site.refresh()
+  const checkReachability = async (): Promise<void> => {
+    cell.update({ reachability: 'checking' })
+    cell.update({ reachability: await session.network.checkReachability() })
+  }
   addEventListener('pagehide', () => session.leavePage())
   // In a browser that a person drives, no link may take their consent for granted.
   if (options.autostart && navigator.webdriver) session.start()
@@ -46,6 +55,8 @@ export function openVolunteerSession(options: PageOptions): SessionStore {
     resume: () => session.dispatch({ kind: 'resume' }),
     stop: () => session.dispatch({ kind: 'stop' }),
     keepAtMost: capBytes => void site.keepAtMost(capBytes),
+    hideAddress: hide => void site.hideAddress(hide),
+    checkReachability: () => void checkReachability(),
     deleteEverything: () => {
       session.stopStoring()
       void site.deleteEverything()

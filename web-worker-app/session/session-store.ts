@@ -8,6 +8,8 @@ import type { ENGINE_KINDS, LinkStatus, PeerState } from '#shared/protocol/peer-
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import type { LayerRange } from '#shared/scheduling/layer-range.ts'
+import type { Linking } from '../mesh/linking.ts'
+import type { Reachability } from '../mesh/reachability.ts'
 import { INITIAL_SITE_STATE, type SiteState } from '../storage/site-storage.ts'
 import type { StorageCondition } from '../storage/spilling-chunk-store.ts'
 
@@ -95,6 +97,8 @@ export interface VolunteerSnapshot {
   /** Which way each link takes, and the neighbours in a pipeline that are reached without one. */
   readonly paths: LinkStatus[]
   readonly ownRollouts: readonly OwnRollout[]
+  /** How it may link: since it joined, and otherwise any way. */
+  readonly linking: Linking
   /** Where the chunks of this tab go. */
   readonly storage: StorageCondition
 }
@@ -109,6 +113,8 @@ export interface SessionSnapshot {
   readonly coverage: LayerCoverage | undefined
   /** What all tabs of the site keep in this browser. */
   readonly site: SiteState
+  /** null before it was checked. */
+  readonly reachability: Reachability | 'checking' | null
   readonly volunteer: VolunteerSnapshot
 }
 
@@ -123,6 +129,10 @@ export interface SessionCommands {
   stop(): void
   /** Also frees what is stored beyond that, at once. */
   keepAtMost(capBytes: number): void
+  /** From other volunteers: for links that are made after the next start. */
+  hideAddress(hide: boolean): void
+  /** Tries the ways to other tabs. */
+  checkReachability(): void
   /** Stops, and deletes all that the site keeps in this browser. */
   deleteEverything(): void
 }
@@ -152,6 +162,7 @@ const initialSnapshot: SessionSnapshot = {
   feed: undefined,
   coverage: undefined,
   site: INITIAL_SITE_STATE,
+  reachability: null,
   volunteer: {
     memoryBytes: 0,
     state: 'stopped',
@@ -170,6 +181,7 @@ const initialSnapshot: SessionSnapshot = {
     links: 0,
     paths: [],
     ownRollouts: [],
+    linking: 'any',
     storage: 'kept'
   }
 }

@@ -9,7 +9,6 @@ import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
 import { ChunkExchange } from '../mesh/chunk-exchange.ts'
-import { LinkPaths } from '../mesh/link-path.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { EngineTried, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
@@ -24,6 +23,7 @@ import { ServerConnection } from './server-connection.ts'
 import type { SnapshotCell, VolunteerReason, VolunteerSnapshot } from './session-store.ts'
 import { StageSession } from './stage-session.ts'
 import { StatusReporter } from './status-reporter.ts'
+import { TabNetwork, type TabNetworkOptions } from './tab-network.ts'
 import { TabStorage, type OpenStore } from './tab-storage.ts'
 
 /** Carries out what the volunteer machine decides: socket, links, chunk store and stage worker hang on this. */
@@ -31,6 +31,7 @@ export class VolunteerSession {
   readonly #options: PageOptions
   readonly #cell: SnapshotCell
   readonly #storage: TabStorage
+  readonly network: TabNetwork
   readonly #server: ServerConnection
   readonly #status: StatusReporter
   readonly #state = createVolunteer()
@@ -41,7 +42,6 @@ export class VolunteerSession {
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
   #exchange: ChunkExchange | undefined
-  #linkPaths: LinkPaths | undefined
   /** Of the exchanges that were closed. */
   readonly #bytesBefore = { fromOrigin: 0, fromPeers: 0 }
   #engine: EngineHost | undefined
@@ -61,9 +61,10 @@ export class VolunteerSession {
   #detail: string | null = null
   #leftPage = false
 
-  constructor(options: PageOptions, cell: SnapshotCell, openStore: OpenStore) {
+  constructor(options: PageOptions, cell: SnapshotCell, { openStore, hidesAddress }: { readonly openStore: OpenStore; readonly hidesAddress: TabNetworkOptions['hidesAddress'] }) {
     this.#options = options
     this.#cell = cell
+    this.network = new TabNetwork({ hidesAddress, connections: () => this.#exchange?.connections() ?? [], changed: () => this.#publish() })
     this.#storage = new TabStorage(openStore, () => this.#publish())
     this.#status = new StatusReporter(status => this.#server.tell('peer_status', status))
     this.#server = new ServerConnection({ role: 'volunteer' }, {
@@ -182,7 +183,7 @@ export class VolunteerSession {
 
   async #join(): Promise<void> {
     const { run } = this.#options
-    const store = await this.#storage.opened()
+    const [store] = await Promise.all([this.#storage.opened(), this.network.choose()])
     const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
     const { engine, layers } = this.#state
     const held = engine === 'ready' && layers ? { held: layers } : {}
@@ -207,9 +208,10 @@ export class VolunteerSession {
     if (known !== undefined && policies !== known) this.#closeExchange()
     this.#policies = policies
     store.pin({ run: description.run, version: base.manifest.version })
-    this.#linkPaths ??= new LinkPaths(() => this.#exchange?.connections() ?? [], () => this.#publish())
+    this.network.joined(iceServers)
     this.#exchange ??= new ChunkExchange({
       iceServers,
+      linking: this.network.linking,
       store,
       signal: (to, data) => this.#server.tell('signal', { to, data }),
       linkLost: peer => this.#server.tell('link_lost', { peer }),
@@ -361,8 +363,7 @@ export class VolunteerSession {
   #closeExchange(): void {
     this.#bytesBefore.fromOrigin += this.#exchange?.bytesFromOrigin ?? 0
     this.#bytesBefore.fromPeers += this.#exchange?.bytesFromPeers ?? 0
-    this.#linkPaths?.close()
-    this.#linkPaths = undefined
+    this.network.left()
     this.#exchange?.close()
     this.#exchange = undefined
   }
@@ -384,7 +385,8 @@ export class VolunteerSession {
       bytesFromPeers: this.#bytesBefore.fromPeers + bytesFromPeers,
       bytesSinceJoining: bytesFromOrigin + bytesFromPeers,
       links: this.#exchange?.openLinks ?? 0,
-      paths: [...(this.#linkPaths?.links ?? []), ...this.#stages.relayed()],
+      paths: [...this.network.paths, ...this.#stages.relayed()],
+      linking: this.network.linking,
       storage: this.#storage.condition,
       ...this.#contribution.snapshot()
     }

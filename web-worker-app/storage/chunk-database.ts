@@ -31,6 +31,7 @@ const ALL_STORES: StoreNames[] = ['chunks', 'entries', 'owners', 'preferences']
  * @throws DOMException where the browser refuses storage (private windows, storage switched off)
  */
 export async function openChunkDatabase(name: string, lost: () => void = () => {}): Promise<ChunkDatabase> {
+  let givenUp = false
   return new Promise((resolve, reject) => {
     openDB<Schema>(name, DATABASE_VERSION, {
       upgrade: created => {
@@ -41,13 +42,16 @@ export async function openChunkDatabase(name: string, lost: () => void = () => {
         created.createObjectStore('preferences')
       },
       // A tab with an older page holds it, for as long as a person leaves that open.
-      blocked: () => reject(new DOMException('another tab holds an older database', 'InvalidStateError')),
+      blocked: () => {
+        givenUp = true
+        reject(new DOMException('another tab holds an older database', 'InvalidStateError'))
+      },
       blocking: (_current, _blocked, event) => {
         ;(event.target as IDBDatabase).close()
         lost()
       },
       terminated: lost
-    }).then(resolve, reject)
+    }).then(database => (givenUp ? database.close() : resolve(database)), reject)
   })
 }
 

@@ -13,48 +13,59 @@ export interface SiteState extends Usage {
   /** The cap is not a choice of the volunteer's, but of whoever wrote the page's address. */
   readonly capFixed: boolean
   readonly hideAddress: boolean
+  /** As with the cap. */
+  readonly addressFixed: boolean
   /** The browser has promised to delete nothing by itself. */
   readonly persisted: boolean
   /** `blocked`: another tab does not let go of the database. Deleting goes on when it does, or is closed. */
   readonly deletion: 'deleting' | 'blocked' | 'done' | null
 }
 
-export const INITIAL_SITE_STATE: SiteState = { available: true, usedBytes: 0, baseBytes: 0, capBytes: DEFAULT_CAP_BYTES, capFixed: false, hideAddress: false, persisted: false, deletion: null }
+export const INITIAL_SITE_STATE: SiteState = { available: true, usedBytes: 0, baseBytes: 0, capBytes: DEFAULT_CAP_BYTES, capFixed: false, hideAddress: false, addressFixed: false, persisted: false, deletion: null }
 
 /** How the page sees and changes what the site keeps. It opens the database only for as long as each question takes, and never makes one to read it. */
 export class SiteStorage {
   readonly #told: (state: SiteState) => void
-  readonly #fixed: Pick<SiteState, 'capBytes' | 'capFixed'> | undefined
+  readonly #fixed: Partial<SiteState>
   readonly #manager: StorageManager | undefined
   readonly #changes = new StorageChanges()
+  #reads = 0
   #state = INITIAL_SITE_STATE
+  /** A database that is not there may be one that cannot be made. */
+  #refused = false
   /** Choices that could not be kept hold for this page. */
   #chosen: Preferences = {}
 
   /**
-   * @param fixedCapBytes instead of what the volunteer prefers
+   * @param fixed instead of what the volunteer prefers
    * @param manager browsers have none on pages that are not secure
    */
-  constructor(told: (state: SiteState) => void, fixedCapBytes?: number, manager?: StorageManager) {
-    this.#fixed = fixedCapBytes === undefined ? undefined : { capBytes: fixedCapBytes, capFixed: true }
+  constructor(told: (state: SiteState) => void, fixed: Preferences = {}, manager?: StorageManager) {
+    this.#fixed = { ...fixed, capFixed: fixed.capBytes !== undefined, addressFixed: fixed.hideAddress !== undefined }
     this.#told = told
     this.#manager = manager
     this.#changes.listen(() => void this.refresh())
   }
 
   async refresh(): Promise<SiteState> {
+    const read = ++this.#reads
     const kept = await this.#read()
-    this.#is({
-      available: kept !== undefined,
+    const persisted = (await this.#manager?.persisted()) === true
+    const state: SiteState = {
+      ...this.#state,
+      available: kept !== undefined && !this.#refused,
       ...usageOf(kept?.owners ?? []),
       capBytes: DEFAULT_CAP_BYTES,
       hideAddress: false,
       ...kept?.preferences,
       ...this.#chosen,
       ...this.#fixed,
-      persisted: (await this.#manager?.persisted()) === true
-    })
-    return this.#state
+      persisted,
+      ...(this.#state.deletion === 'done' && kept !== undefined && kept.owners.length > 0 && { deletion: null })
+    }
+    // What was read before something else changed is not told after it.
+    if (read === this.#reads) this.#is(state)
+    return state
   }
 
   /** Lowering the cap frees the space at once, in base models last. */
@@ -96,10 +107,12 @@ export class SiteStorage {
   async #prefer(chosen: Preferences, also: (database: ChunkDatabase) => Promise<unknown> = () => Promise.resolve()): Promise<void> {
     this.#chosen = { ...this.#chosen, ...chosen }
     this.#is({ ...chosen, deletion: null })
+    this.#refused = true
     await this.#withDatabase(async database => {
       await changePreferences(database, chosen)
       await also(database)
       this.#chosen = {}
+      this.#refused = false
     })
     this.#changes.tell()
     await this.refresh()

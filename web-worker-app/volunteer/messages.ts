@@ -22,7 +22,11 @@ export const messages = {
     },
     work: { term: 'Work', text: 'One background thread, so pages stay responsive. It uses power while it runs: fans may turn up and a battery drains faster.' },
     memory: { term: 'Memory', text: (size: string) => `Up to ${size} for its part of the model. If that is not all of it, your tab computes some layers, and other tabs the rest.` },
-    sharing: { term: 'Sharing', text: 'Passes parts of the model on to other volunteers’ tabs. Tabs linked to yours can see your IP address.' },
+    sharing: {
+      term: 'Sharing',
+      text: 'Passes parts of the model on to other volunteers’ tabs. Tabs linked to yours can see your IP address.',
+      hidden: 'Passes parts of the model on to other volunteers’ tabs, by the server’s relay. They do not see your IP address.'
+    },
     stopping: { term: 'Stopping', text: 'Pause or stop at any moment. Closing the tab ends everything.' },
     never: { term: 'Never', text: 'Starts by itself, reads your files, uses camera or microphone, mines currency, runs code from other volunteers, or loads anything from third parties.' }
   },
@@ -144,6 +148,51 @@ export const messages = {
     tab: (id: string) => `Tab ${id}`,
     roundTrip: (time: string) => `${time} there and back`,
     bytes: (sent: string, received: string) => `${sent} sent, ${received} received`
+  },
+
+  network: {
+    title: 'Your address and the ways out',
+    hide: 'Hide my address from other volunteers',
+    meaning: 'If on, your tab links to others by this server’s TURN relay only, which is slower. The server itself sees your address, as that of every visitor.',
+    whileRunning: 'To change this, stop your tab first.',
+    fixed: 'Set by the address of this page.',
+    noRelay: 'This server offers no TURN relay to hide your address behind, so your tab links to nobody: all it needs goes through the server.',
+    check: 'Check what works from here',
+    checking: 'Checking. This takes up to 12 seconds.',
+    reached: { works: 'works', blocked: 'does not work', not_offered: 'not offered', unknown: 'not known yet' },
+    ways: { socket: 'This server', direct: 'Links in this browser', stun: 'STUN', turn_udp: 'TURN over UDP', turn_tcp: 'TURN over TCP' },
+    advice: {
+      socket: {
+        works: 'The page is connected to it.',
+        blocked: 'The page is not connected. If other sites work, a proxy or extension may block WebSocket: allow it for this site.',
+        not_offered: '',
+        unknown: ''
+      },
+      direct: {
+        works: 'This browser can link to other tabs.',
+        blocked: 'This browser makes no WebRTC links: allow them in its settings, or in the extension that forbids them. Until then all goes through the server.',
+        not_offered: '',
+        unknown: ''
+      },
+      stun: {
+        works: 'Most tabs in other networks can be linked directly.',
+        blocked: 'Your network lets no UDP out, so direct links reach only tabs nearby. Allow UDP in the firewall, or rely on TURN over TCP.',
+        not_offered: 'This server has none, so direct links reach only tabs in the same network.',
+        unknown: 'The server names it when your tab joins: start, then check again.'
+      },
+      turn_udp: {
+        works: 'Tabs that cannot be linked directly are reached by this relay.',
+        blocked: 'The relay does not answer. Allow UDP in the firewall, or rely on TURN over TCP.',
+        not_offered: 'This server has no such relay. Tabs that cannot be linked directly are not linked.',
+        unknown: 'The server names it when your tab joins: start, then check again.'
+      },
+      turn_tcp: {
+        works: 'Links are possible even where UDP is blocked.',
+        blocked: 'The relay does not answer. The firewall may allow only web traffic: ask whoever runs it, or go on without links, by the server.',
+        not_offered: 'This server has no such relay. Where UDP is blocked, tabs are not linked.',
+        unknown: 'The server names it when your tab joins: start, then check again.'
+      }
+    }
   },
 
   storage: {

@@ -41,7 +41,7 @@ export function StorageCard({ storage, commands }: { readonly storage: StorageVi
         </svg>
         <p>
           <span data-stored="used">{storage.used}</span>
-          <span data-stored="base" className="from-peers">
+          <span data-stored="base" className="stored-base">
             {storage.base}
           </span>
         </p>

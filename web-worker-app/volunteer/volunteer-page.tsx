@@ -5,6 +5,8 @@ import { Contribution } from './contribution.tsx'
 import { LinkList } from './link-list.tsx'
 import { linkViews } from './link-views.ts'
 import { messages } from './messages.ts'
+import { NetworkCard } from './network-card.tsx'
+import { networkView } from './network-view.ts'
 import { OwnRollouts } from './own-rollout-list.tsx'
 import { StorageCard } from './storage-card.tsx'
 import { storageView } from './storage-view.ts'
@@ -39,6 +41,7 @@ export function VolunteerPage() {
           {view.contribution !== null && <Contribution contribution={view.contribution} />}
           {view.facts !== null && <Consent facts={view.facts} />}
           {contributing && <LinkList links={linkViews(snapshot.volunteer.paths)} />}
+          <NetworkCard network={networkView(snapshot)} commands={commands} />
           <StorageCard storage={storageView(snapshot)} commands={commands} />
           {(contributing || view.ownRollouts.length > 0) && <OwnRollouts rollouts={view.ownRollouts} />}
         </div>
