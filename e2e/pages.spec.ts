@@ -160,6 +160,7 @@ test.describe('dashboard', () => {
     await expect(card(page, 'lag')).toHaveText('1.23 / 3')
     await expect(card(page, 'rollouts')).toHaveText('872')
     await expect(page.locator(`tr[data-peer="${PEER_B}"] td`)).toHaveText(['generating', 'WebGPU', '3', '412', '9,700', '460', '15', '1', '0 B', '4.2 MB'])
+    await expect(page.locator(`tr[data-link="${PEER_A}-${PEER_B}"]`)).toHaveText(/^bbbbbbaaaaaaTURN relay over TCP40 ms4\.0 MB94\.0 kB$/)
     await expect(page.locator('tr[data-reason="log_prob_mismatch"] td')).toHaveText('12')
 
     trainer.sendFeed(oneUpdateLater(sampleFeed))

@@ -1,11 +1,7 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { createSocket } from 'node:dgram'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { peerName } from '#shared/testing/swarm-fixtures.ts'
 import { iceOptionsFault, iceServersFor, NO_ICE_SERVERS, TURN_CREDENTIAL_MS, turnCredential, type IceOptions } from './ice-servers.ts'
+import { hasCoturn, startCoturn, type Coturn } from './testing/coturn.ts'
 import { askForAllocation } from './testing/turn-client.ts'
 
 const SECRET = 'a secret that coturn knows, too'
@@ -39,44 +35,21 @@ test.each<[string, Partial<IceOptions>, RegExp]>([
   expect(fault ?? 'nothing is wrong').toMatch(line)
 })
 
-const hasCoturn = spawnSync('turnserver', ['--help'], { stdio: 'ignore' }).error === undefined
-if (!hasCoturn) console.warn('coturn is not installed (Debian: apt-get install coturn): credentials are not shown to a real TURN server')
-
 describe.skipIf(!hasCoturn)('a real coturn', () => {
-  let coturn: ChildProcess
-  let folder: string
-  let port: number
+  let coturn: Coturn
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'coturn-'))
-    port = await freeUdpPort()
-    const options = ['--use-auth-secret', `--static-auth-secret=${SECRET}`, '--realm=murmuration', '--listening-ip=127.0.0.1', `--listening-port=${port}`]
-    const quiet = ['-n', '--no-tls', '--no-dtls', '--no-cli', '--no-tcp', '--log-file=stdout', `--pidfile=${join(folder, 'pid')}`, `--userdb=${join(folder, 'users')}`]
-    coturn = spawn('turnserver', [...options, ...quiet], { stdio: 'ignore' })
+    coturn = await startCoturn(SECRET)
   })
 
-  afterEach(() => {
-    coturn.kill('SIGKILL')
-    rmSync(folder, { recursive: true })
-  })
+  afterEach(() => coturn.stop())
 
   test('accepts a fresh credential, and refuses one that has ended, one for another name and one of another secret', async () => {
     const now = Date.now()
     const fresh = turnCredential(SECRET, peerName(1), now)
-    expect(await askForAllocation(port, fresh)).toBe('allocated')
-    expect(await askForAllocation(port, turnCredential(SECRET, peerName(1), now - TURN_CREDENTIAL_MS - 1000))).toBe(401)
-    expect(await askForAllocation(port, { ...fresh, username: turnCredential(SECRET, peerName(1), now + 1000).username })).toBe(401)
-    expect(await askForAllocation(port, turnCredential('another secret of sufficient length', peerName(1), now))).toBe(401)
+    expect(await askForAllocation(coturn.port, fresh)).toBe('allocated')
+    expect(await askForAllocation(coturn.port, turnCredential(SECRET, peerName(1), now - TURN_CREDENTIAL_MS - 1000))).toBe(401)
+    expect(await askForAllocation(coturn.port, { ...fresh, username: turnCredential(SECRET, peerName(1), now + 1000).username })).toBe(401)
+    expect(await askForAllocation(coturn.port, turnCredential('another secret of sufficient length', peerName(1), now))).toBe(401)
   })
 })
-
-function freeUdpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4')
-    socket.once('error', reject)
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address()
-      socket.close(() => resolve(port))
-    })
-  })
-}

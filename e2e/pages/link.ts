@@ -43,7 +43,7 @@ function openTab(kind: 'transferred' | 'bridged', atUp: number, signal: (data: s
     await worker.ended()
     connections.lose(id)
   }
-  const connections: PeerConnections = new PeerConnections(() => [], {
+  const connections: PeerConnections = new PeerConnections(() => ({ iceServers: [] }), {
     channels: (_, id, channels) => void addLink(id, channels),
     closed: () => void worker.close(),
     linkUp: () => undefined,

@@ -27,7 +27,9 @@ export class RingTab {
     this.name = name
     this.stage = wrap<StageWorkerApi>(new Worker(new URL('../../web-worker-app/worker/stage-worker.ts', import.meta.url), { type: 'module' }))
     this.network = new NetworkHost({
-      iceServers: () => [],
+      connectionConfig: () => ({ iceServers: [] }),
+      storage: {},
+      stored: () => undefined,
       grant: () => Promise.resolve([]),
       linkUp: peer => this.#linked.get(peer)?.(),
       linkDown: () => undefined,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { decode } from '../protocol/schema.ts'
+import { LIMITS } from '../protocol/limits.ts'
 import { runFeed } from '../protocol/run-feed.ts'
 import { runReport } from '../protocol/run-report.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
@@ -52,6 +53,19 @@ describe('the books of a run', () => {
         { id: BOB, engine: null, tokens: 10, accepted: 0, rejected: 1 }
       ]
     })
+  })
+
+  test('give a feed with the paths of as many peers as a message can take', () => {
+    const { ledger, coordinator } = eventful()
+    const paths = Array.from({ length: LIMITS.pathsPerPeer }, () => ({ peer: BOB, path: 'direct', roundTripMs: 1, bytesSent: 1, bytesReceived: 1 }) as const)
+    const peers = Math.ceil(LIMITS.pathsInFeed / LIMITS.pathsPerPeer) + 3
+    for (let n = 0; n < peers; n++) ledgerPeer(ledger, n.toString(16).padStart(32, '0')).status = { ...status, paths }
+    const feed = buildFeed(ledger, coordinator, 11_000)
+    expect(decode(runFeed, feed)).toEqual({ kind: 'ok', value: feed })
+    const told = feed.peers.flatMap(peer => peer.status.paths ?? [])
+    expect(told.length).toBeGreaterThan(LIMITS.pathsInFeed - LIMITS.pathsPerPeer)
+    expect(told.length).toBeLessThanOrEqual(LIMITS.pathsInFeed)
+    expect(feed.peers).toHaveLength(peers + 1)
   })
 
   test('give a feed that contains the very same report, and only peers that are here', () => {

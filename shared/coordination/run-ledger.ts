@@ -159,9 +159,21 @@ export function buildFeed(ledger: RunLedger, coordinator: CoordinatorState, nowM
     evaluations: [...ledger.evaluations],
     ...backlog(coordinator),
     tokensPerSecond: recent.reduce((sum, bucket) => sum + bucket.tokens, 0) / RATE_WINDOW_SECONDS,
-    peers: Object.entries(ledger.peers).flatMap(([id, { status, present, accepted, rejected }]) => (present && status !== null ? [{ id, status, accepted, rejected }] : [])),
+    peers: peersInFeed(ledger),
     latestRollouts: [...ledger.latestRollouts]
   }
+}
+
+/** All who are here, and the paths of as many as fit. */
+function peersInFeed(ledger: RunLedger): RunFeed['peers'] {
+  let paths = 0
+  return Object.entries(ledger.peers).flatMap(([id, { status, present, accepted, rejected }]) => {
+    if (!present || status === null) return []
+    paths += status.paths?.length ?? 0
+    if (paths <= LIMITS.pathsInFeed) return [{ id, status, accepted, rejected }]
+    const { paths: _, ...withoutPaths } = status
+    return [{ id, status: withoutPaths, accepted, rejected }]
+  })
 }
 
 function total(peers: readonly (readonly [string, LedgerPeer])[], amount: (peer: LedgerPeer) => number): number {

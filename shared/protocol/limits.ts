@@ -30,6 +30,10 @@ export const LIMITS = {
   layers: 1_024,
   linksPerPeer: 12,
   iceServers: 8,
+  /** Links, and the two neighbours in a pipeline. */
+  pathsPerPeer: 14,
+  /** A feed with the links of ten thousand tabs would be larger than a message may be. */
+  pathsInFeed: 4_096,
   peersPerRun: 10_000,
   pointsPerSeries: 4_096,
   rolloutsInFeed: 24,

@@ -5,6 +5,7 @@ import type { SessionSnapshot } from '../session/session-store.ts'
 import { Cards } from './cards.tsx'
 import { ChartPanel } from './chart-panel.tsx'
 import { LayersSection } from './layers-section.tsx'
+import { LinksTable } from './links-table.tsx'
 import { messages } from './messages.ts'
 import { PeersTable } from './peers-table.tsx'
 import { Rejections } from './rejections.tsx'
@@ -52,6 +53,7 @@ function Run({ view, connectionLost, held, onHold }: RunProps) {
       </section>
       {view.layers !== null && <LayersSection layers={view.layers} requests={view.requests} breaks={view.breaks} />}
       <PeersTable peers={view.peers} />
+      <LinksTable links={view.links} />
       <RolloutList rollouts={view.rollouts} />
     </div>
   )

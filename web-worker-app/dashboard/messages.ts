@@ -98,6 +98,14 @@ export const messages = {
     noVersion: (n: number) => `none yet: ${n === 1 ? '1 tab' : `${n} tabs`}`
   },
 
+  links: {
+    title: 'Links between tabs',
+    table: 'Table of links',
+    none: 'No two tabs are linked.',
+    more: (n: string) => `${n} more not shown.`,
+    columns: { from: 'Tab', to: 'To tab', path: 'Path', roundTrip: 'Round trip', sent: 'Sent', received: 'Received' }
+  },
+
   rollouts: {
     title: 'Latest rollouts',
     none: 'No rollout has come back yet.',

@@ -7,6 +7,7 @@ import { isOver } from '../presentation/run-phase.ts'
 import type { SessionSnapshot } from '../session/session-store.ts'
 import { chartModels, type ChartModel } from './chart-models.ts'
 import { layersView, type LayersView } from './layers-view.ts'
+import { linksView, type LinksView } from './link-rows.ts'
 import { messages } from './messages.ts'
 import { peersView, type PeersView } from './peer-rows.ts'
 import { breakViews, requestViews, type BreakView, type RequestView } from './served-requests.ts'
@@ -47,6 +48,7 @@ export interface RunView {
   readonly cards: readonly CardView[]
   readonly charts: readonly ChartModel[]
   readonly peers: PeersView
+  readonly links: LinksView
   /** null until the server has told of this run's layers. */
   readonly layers: LayersView | null
   /** Newest first, as are the breaks. */
@@ -193,6 +195,7 @@ export function dashboardView(snapshot: SessionSnapshot): DashboardView {
     cards: cardViews(feed),
     charts: chartModels(feed),
     peers: peersView(feed),
+    links: linksView(feed),
     layers: coverage === undefined ? null : layersView(coverage),
     requests: coverage === undefined ? [] : requestViews(coverage),
     breaks: coverage === undefined ? [] : breakViews(coverage),

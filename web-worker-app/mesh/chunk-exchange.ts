@@ -119,7 +119,7 @@ export class ChunkExchange {
     const chunks = chunksOf(manifest)
     const missing = new Set<string>()
     for (const { hash, size } of chunks) {
-      if ((await this.#options.store.get(hash)) === undefined) missing.add(hash)
+      if ((await this.#options.store.get(hash, manifest)) === undefined) missing.add(hash)
       else this.#supply({ kind: 'chunk_held', hash, size })
     }
     if (this.#lookedUp.get(version) !== manifest) return false

@@ -1,7 +1,6 @@
 import SimplePeer from 'simple-peer/simplepeer.min.js'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { decode } from '#shared/protocol/schema.ts'
-import type { IceServers } from '#shared/protocol/volunteer-messages.ts'
 import { CHANNEL_NAMES, type LinkChannels } from './link.ts'
 import type { LinkId } from './links.ts'
 import { signalData } from './signal-data.ts'
@@ -37,14 +36,14 @@ interface PeerConnection {
 /** WebRTC connections to other tabs, which exist on a page's own thread only. Who connects to whom is the signaling server's choice; others speak over the channels. */
 export class PeerConnections {
   readonly #listener: ConnectionsListener
-  readonly #iceServers: () => IceServers
+  readonly #config: () => RTCConfiguration | undefined
   readonly #connections = new Map<string, PeerConnection>()
   /** The next connection's number. */
   #made = 0
 
-  /** @param iceServers the run's own: simple-peer's defaults would show every volunteer's address to third parties */
-  constructor(iceServers: () => IceServers, listener: ConnectionsListener) {
-    this.#iceServers = iceServers
+  /** @param config of a connection that is made now; undefined where none may be made */
+  constructor(config: () => RTCConfiguration | undefined, listener: ConnectionsListener) {
+    this.#config = config
     this.#listener = listener
   }
 
@@ -60,6 +59,14 @@ export class PeerConnections {
     return [...this.#connections].flatMap(([peer, { up }]) => (up ? [peer] : []))
   }
 
+  /** Those that are up. */
+  get open(): [peer: string, connection: RTCPeerConnection][] {
+    return [...this.#connections].flatMap(([peer, { connection, up }]) => {
+      const under = up ? connectionUnder(connection) : undefined
+      return under === undefined ? [] : [[peer, under]]
+    })
+  }
+
   isUp(peer: string): boolean {
     return this.#connections.get(peer)?.up === true
   }
@@ -67,14 +74,10 @@ export class PeerConnections {
   /** A second introduction to the same tab replaces the connection: the other side has lost it. */
   introduce(peer: string, initiator: boolean): void {
     this.forget(peer)
-    if (this.#connections.size >= LIMITS.linksPerPeer || this.#made >= CONNECTIONS_PER_PAGE) return this.#listener.linkLost(peer)
+    const config = this.#config()
+    if (config === undefined || this.#connections.size >= LIMITS.linksPerPeer || this.#made >= CONNECTIONS_PER_PAGE) return this.#listener.linkLost(peer)
     const id = this.#made++
-    const iceServers = this.#iceServers().map(({ urls, username, credential }) => ({
-      urls,
-      ...(username !== undefined && { username }),
-      ...(credential !== undefined && { credential })
-    }))
-    const connection = new SimplePeer({ initiator, config: { iceServers } })
+    const connection = new SimplePeer({ initiator, config })
     const made: PeerConnection = { id, connection, up: false, connectTimer: setTimeout(() => this.#lose(peer, id), CONNECT_TIMEOUT_MS) }
     this.#connections.set(peer, made)
     const channels = openChannels(connection)
@@ -143,8 +146,14 @@ export class PeerConnections {
 
 /** @returns undefined when the browser makes no more connections, which simple-peer tells as an error a moment later */
 function openChannels(connection: SimplePeer.Instance): LinkChannels<RTCDataChannel> | undefined {
-  const { _pc: peerConnection } = connection as unknown as { readonly _pc: RTCPeerConnection | undefined }
+  const peerConnection = connectionUnder(connection)
   if (peerConnection === undefined) return undefined
   const [control, bulk, stages] = CHANNEL_NAMES.map((name, index) => peerConnection.createDataChannel(name, { negotiated: true, id: FIRST_CHANNEL + index, ordered: name !== 'bulk' }))
   return { control: control!, bulk: bulk!, stages: stages! }
+}
+
+/** @returns undefined before it is made and after its end */
+function connectionUnder(connection: SimplePeer.Instance): RTCPeerConnection | undefined {
+  const { _pc: under } = connection as unknown as { readonly _pc: RTCPeerConnection | null | undefined }
+  return under ?? undefined
 }

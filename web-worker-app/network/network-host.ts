@@ -2,18 +2,19 @@ import { proxy, transfer, wrap, type Remote } from 'comlink'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
-import type { IceServers } from '#shared/protocol/volunteer-messages.ts'
 import { bridgeChannel } from '../mesh/channel-bridge.ts'
 import type { LinkChannels } from '../mesh/link.ts'
 import type { LinkId } from '../mesh/links.ts'
 import { PeerConnections, type ConnectionsListener } from '../mesh/peer-connections.ts'
 import type { PlaceRoutes } from '../mesh/stage-routes.ts'
 import type { ChunkOwner } from '../storage/chunk-store.ts'
+import type { StoreOpening } from '../storage/open-chunk-store.ts'
 import type { NetworkEvents, NetworkState, NetworkWorkerApi } from './network-worker-api.ts'
 
-export interface NetworkOptions extends Omit<ConnectionsListener, 'channels' | 'closed'>, Pick<NetworkEvents, 'roundTrip' | 'grant' | 'unavailable' | 'refused'> {
-  /** For links that are made now: credentials end. */
-  readonly iceServers: () => IceServers
+export interface NetworkOptions extends Omit<ConnectionsListener, 'channels' | 'closed'>, Pick<NetworkEvents, 'roundTrip' | 'grant' | 'unavailable' | 'refused' | 'stored'> {
+  /** Of a link that is made now, for credentials end; undefined where none may be made. */
+  readonly connectionConfig: () => RTCConfiguration | undefined
+  readonly storage: StoreOpening
   /** Bytes or links have changed. */
   changed(): void
 }
@@ -38,7 +39,7 @@ export class NetworkHost {
     this.#ended = new Promise(resolve => {
       this.#end = () => resolve(undefined)
     })
-    this.#connections = new PeerConnections(options.iceServers, {
+    this.#connections = new PeerConnections(options.connectionConfig, {
       channels: (peer, id, channels) => this.#order(api => this.#addLink(api, peer, id, channels)),
       closed: (peer, id) => this.#order(api => api.removeLink(peer, id)),
       linkUp: peer => {
@@ -74,6 +75,11 @@ export class NetworkHost {
 
   get unreachable(): boolean {
     return this.#state.unreachable
+  }
+
+  /** Of open links, for their statistics. */
+  connections(): [peer: string, connection: RTCPeerConnection][] {
+    return this.#connections.open
   }
 
   introduce(peer: string, initiator: boolean): void {
@@ -136,6 +142,10 @@ export class NetworkHost {
       grant: (version, need) => options.grant(version, need),
       unavailable: version => options.unavailable(version),
       refused: (peer, code) => options.refused(peer, code),
+      stored: condition => {
+        // A store that goes with its worker says nothing of the next one.
+        if (!this.#closed) options.stored(condition)
+      },
       linkUp: id => this.#connections.up(id),
       linkClosed: id => this.#connections.lose(id),
       changed: state => {
@@ -148,7 +158,7 @@ export class NetworkHost {
       // A script that could not be loaded is told of by an event without an error in it.
       const unreachable = new Promise<false>(resolve => worker.addEventListener('error', event => !(event instanceof ErrorEvent) && resolve(false)))
       const api = wrap<NetworkWorkerApi>(worker)
-      if (await Promise.race([api.open(proxy(events)).then(() => true), unreachable, this.#ended])) return api
+      if (await Promise.race([api.open(proxy(events), options.storage).then(() => true), unreachable, this.#ended])) return api
       worker.terminate()
       await Promise.race([new Promise(resolve => setTimeout(resolve, SCRIPT_RETRY_MS)), this.#ended])
       if (this.#closed) return new Promise<never>(() => undefined)

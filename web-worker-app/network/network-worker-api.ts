@@ -10,6 +10,8 @@ import type { LinkChannels } from '../mesh/link.ts'
 import type { LinkId } from '../mesh/links.ts'
 import type { PlaceRoutes } from '../mesh/stage-routes.ts'
 import type { ChunkOwner } from '../storage/chunk-store.ts'
+import type { StoreOpening } from '../storage/open-chunk-store.ts'
+import type { StorageCondition } from '../storage/spilling-chunk-store.ts'
 
 export interface NetworkState {
   readonly bytesFromOrigin: number
@@ -29,13 +31,15 @@ export interface NetworkEvents {
   /** Nobody who can be reached has all of the version. It is waited for until `forget`. */
   unavailable(version: number): void
   changed(state: NetworkState): void
+  /** Chunks go elsewhere from now on; they were kept at first. */
+  stored(condition: StorageCondition): void
   /** An exchange was closed because of what the peer sent. */
   refused(peer: string, code: string): void
 }
 
 export interface NetworkWorkerApi {
   /** First, and once. */
-  open(events: NetworkEvents): Promise<void>
+  open(events: NetworkEvents, storage: StoreOpening): Promise<void>
   /** The channels of a connection that is being made, or the ports of those that cannot leave the page. */
   addLink(peer: string, id: LinkId, channels: LinkChannels<RTCDataChannel | MessagePort>): void
   removeLink(peer: string, id: LinkId): void

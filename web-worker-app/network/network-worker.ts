@@ -16,8 +16,8 @@ function network(): NonNullable<typeof opened> {
 }
 
 const worker: NetworkWorkerApi = {
-  async open(events) {
-    const store = await openChunkStore(Date.now)
+  async open(events, storage) {
+    const store = await openChunkStore(Date.now, storage, condition => events.stored(condition))
     const routes = new StageRoutes((peer, fragment) => exchange.sendStageFragment(peer, fragment))
     const exchange = new ChunkExchange({
       store,

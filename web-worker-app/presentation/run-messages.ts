@@ -1,6 +1,6 @@
 /** Words that both views use for the same thing, so that they cannot drift apart. */
 import type { RejectionReason } from '#shared/protocol/rollout.ts'
-import type { ENGINE_KINDS, PeerState } from '#shared/protocol/peer-status.ts'
+import type { ENGINE_KINDS, LinkStatus, PeerState } from '#shared/protocol/peer-status.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import type { Connection } from '../session/session-store.ts'
 
@@ -20,6 +20,14 @@ export const runMessages = {
     paused: 'paused',
     stopped: 'stopped'
   } satisfies Record<PeerState, string>,
+  linkPath: {
+    direct: 'direct',
+    turn_udp: 'TURN relay over UDP',
+    turn_tcp: 'TURN relay over TCP',
+    turn_tls: 'TURN relay over TLS',
+    turn: 'the other tab’s TURN relay',
+    socket: 'none: by the server'
+  } satisfies Record<LinkStatus['path'], string>,
   engine: { webgpu: 'WebGPU', wasm: 'WASM' } satisfies Record<(typeof ENGINE_KINDS)[number], string>,
   phase: {
     starting: 'Starting',

@@ -56,13 +56,13 @@ export const sampleFeed: RunFeed = {
   peers: [
     {
       id: PEER_A,
-      status: { state: 'fetching', engine: 'wasm', version: 2, tokens: 3150, tokensPerSecond: 0, bytesFromOrigin: 91_000, bytesFromPeers: 3_900_000, links: 1 },
+      status: { state: 'fetching', engine: 'wasm', version: 2, tokens: 3150, tokensPerSecond: 0, bytesFromOrigin: 91_000, bytesFromPeers: 3_900_000, links: 1, paths: [{ peer: PEER_B, path: 'turn', roundTripMs: 41.5, bytesSent: 95_000, bytesReceived: 3_950_000 }] },
       accepted: 401,
       rejected: 0
     },
     {
       id: PEER_B,
-      status: { state: 'generating', engine: 'webgpu', version: 3, tokens: 9800, tokensPerSecond: 412.3, bytesFromOrigin: 4_200_000, bytesFromPeers: 0, links: 1 },
+      status: { state: 'generating', engine: 'webgpu', version: 3, tokens: 9800, tokensPerSecond: 412.3, bytesFromOrigin: 4_200_000, bytesFromPeers: 0, links: 1, paths: [{ peer: PEER_A, path: 'turn_tcp', roundTripMs: 40.2, bytesSent: 3_960_000, bytesReceived: 94_000 }] },
       accepted: 460,
       rejected: 15
     }

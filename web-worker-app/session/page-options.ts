@@ -11,6 +11,10 @@ export interface PageOptions {
   readonly engine: EnginePreferences
   /** Bytes that the volunteer lends for weights, adapters, keys and values: a tab with less than the model takes holds some of its layers. */
   readonly memoryBytes: number
+  /** The most that this page keeps in the browser's storage; absent: what the volunteer prefers. */
+  readonly storageBytes?: number
+  /** Links go by a relay, or there are none; absent: as the volunteer prefers. */
+  readonly hideAddress?: true
 }
 
 const MEGABYTE = 1_000_000
@@ -24,21 +28,25 @@ const query = v.object({
   engine: v.optional(v.picklist(ENGINE_KINDS)),
   allowSoftwareAdapter: flag,
   threads: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d?$/), v.transform(Number)), '1'),
-  memory: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d{0,6}$/), v.transform(Number)), String(DEFAULT_MEGABYTES))
+  memory: v.optional(v.pipe(v.string(), v.regex(/^[1-9]\d{0,6}$/), v.transform(Number)), String(DEFAULT_MEGABYTES)),
+  hideAddress: v.optional(v.literal('1')),
+  storage: v.optional(v.pipe(v.string(), v.regex(/^(0|[1-9]\d{0,6})$/), v.transform(Number)))
 })
 
 /**
- * Reads the address of the page: `?autostart=1&run=ID&engine=wasm&threads=2&allowSoftwareAdapter=1&memory=512`, the last in megabytes.
+ * Reads the address of the page: `?autostart=1&run=ID&engine=wasm&threads=2&allowSoftwareAdapter=1&memory=512&storage=2000&hideAddress=1`, memory and storage in megabytes.
  * @returns text, one line, where the address is wrong: which parameter must be what
  */
 export function readPageOptions(search: string): PageOptions | string {
   const decoded = decode(query, Object.fromEntries(new URLSearchParams(search)))
   if (decoded.kind === 'malformed') return describeMalformed('The page’s address', decoded)
-  const { autostart, run, engine, allowSoftwareAdapter, threads, memory } = decoded.value
+  const { autostart, run, engine, allowSoftwareAdapter, threads, memory, hideAddress, storage } = decoded.value
   return {
     autostart: autostart === '1',
     ...(run !== undefined && { run }),
     engine: { ...(engine !== undefined && { only: engine }), allowSoftwareAdapter: allowSoftwareAdapter === '1', threads },
-    memoryBytes: memory * MEGABYTE
+    memoryBytes: memory * MEGABYTE,
+    ...(hideAddress !== undefined && { hideAddress: true }),
+    ...(storage !== undefined && { storageBytes: storage * MEGABYTE })
   }
 }

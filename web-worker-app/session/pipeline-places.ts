@@ -42,6 +42,12 @@ export class PipelinePlaces {
     return this.#place?.pipeline
   }
 
+  /** Neighbours to which the signaling server passes on what is for them. */
+  get relayedNeighbours(): string[] {
+    const { previous = null, next = null } = this.#place ?? {}
+    return [...new Set([previous, next].flatMap(neighbour => (neighbour?.path === 'relay' ? [neighbour.peer] : [])))]
+  }
+
   assign(assigned: PlaceAssigned): void {
     this.giveUp()
     this.#place = { ...assigned, joined: false }

@@ -4,10 +4,14 @@
  */
 import type { LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import type { RejectionReason } from '#shared/protocol/rollout.ts'
-import type { ENGINE_KINDS, PeerState } from '#shared/protocol/peer-status.ts'
+import type { ENGINE_KINDS, LinkStatus, PeerState } from '#shared/protocol/peer-status.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import type { LayerRange } from '#shared/scheduling/layer-range.ts'
+import type { Linking } from '../mesh/linking.ts'
+import type { Reachability } from '../mesh/reachability.ts'
+import { INITIAL_SITE_STATE, type SiteState } from '../storage/site-storage.ts'
+import type { StorageCondition } from '../storage/spilling-chunk-store.ts'
 
 /**
  * To the signaling server. `connecting`: the first attempt goes on. `offline`: the server was lost or has never been reached.
@@ -90,7 +94,13 @@ export interface VolunteerSnapshot {
   readonly bytesSinceJoining: number
   /** Open links to other tabs. */
   readonly links: number
+  /** Which way each link takes, and the neighbours in a pipeline that are reached without one. */
+  readonly paths: LinkStatus[]
   readonly ownRollouts: readonly OwnRollout[]
+  /** How it may link: since it joined, and otherwise any way. */
+  readonly linking: Linking
+  /** Where the chunks of this tab go. */
+  readonly storage: StorageCondition
 }
 
 /** Immutable: a new object whenever anything in it changed. */
@@ -101,6 +111,10 @@ export interface SessionSnapshot {
   readonly feed: RunFeed | undefined
   /** undefined on pages that do not watch, and until the server has told. */
   readonly coverage: LayerCoverage | undefined
+  /** What all tabs of the site keep in this browser. */
+  readonly site: SiteState
+  /** null before it was checked. */
+  readonly reachability: Reachability | 'checking' | null
   readonly volunteer: VolunteerSnapshot
 }
 
@@ -113,6 +127,14 @@ export interface SessionCommands {
   resume(): void
   /** Ends all work and links; leases go back to the trainer. */
   stop(): void
+  /** Also frees what is stored beyond that, at once. */
+  keepAtMost(capBytes: number): void
+  /** From other volunteers: for links that are made after the next start. */
+  hideAddress(hide: boolean): void
+  /** Tries the ways to other tabs. */
+  checkReachability(): void
+  /** Stops, and deletes all that the site keeps in this browser. */
+  deleteEverything(): void
 }
 
 export interface SessionStore {
@@ -139,6 +161,8 @@ const initialSnapshot: SessionSnapshot = {
   description: undefined,
   feed: undefined,
   coverage: undefined,
+  site: INITIAL_SITE_STATE,
+  reachability: null,
   volunteer: {
     memoryBytes: 0,
     state: 'stopped',
@@ -155,7 +179,10 @@ const initialSnapshot: SessionSnapshot = {
     bytesFromPeers: 0,
     bytesSinceJoining: 0,
     links: 0,
-    ownRollouts: []
+    paths: [],
+    ownRollouts: [],
+    linking: 'any',
+    storage: 'kept'
   }
 }
 

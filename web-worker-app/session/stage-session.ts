@@ -1,3 +1,4 @@
+import type { LinkStatus } from '#shared/protocol/peer-status.ts'
 import type { SequencesGenerated, STAGE_HEARS, STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { VolunteerInput } from '#shared/coordination/volunteer-state.ts'
@@ -25,6 +26,8 @@ export class StageSession {
   readonly #places: PipelinePlaces
   /** Keys of people's requests that are neither finished nor given up. */
   readonly #requested = new Set<string>()
+  /** Of hidden states that the server has passed on, since the place was assigned. */
+  #relayed = { sent: 0, received: 0 }
 
   constructor(options: StageSessionOptions) {
     this.#options = options
@@ -33,7 +36,10 @@ export class StageSession {
       isLinked: peer => network()?.isLinked(peer) === true,
       openRoutes: async routes => network()?.openRoutes(routes),
       closeRoutes: pipeline => network()?.closeRoutes(pipeline),
-      relay: (pipeline, fragment) => tell('stage_fragment', { pipeline, fragment }),
+      relay: (pipeline, fragment) => {
+        this.#relayed.sent += fragment.byteLength
+        tell('stage_fragment', { pipeline, fragment })
+      },
       join: place => engine()?.join(place),
       tune: (pipeline, batching) => engine()?.tune(pipeline, batching),
       leave: pipeline => engine()?.leave(pipeline),
@@ -48,6 +54,7 @@ export class StageSession {
       if (this.#options.engine() === undefined) return this.#options.tell('pipeline_broken', { pipeline: place.pipeline, reason: 'the layers are not loaded' })
       // Every stage may have a full micro-batch at once.
       this.#options.dispatch({ kind: 'place_assigned', stage: place.stage, rows: place.rows * place.stages })
+      this.#relayed = { sent: 0, received: 0 }
       this.#places.assign(place)
     },
     place_revoked: ({ pipeline }) => {
@@ -66,7 +73,10 @@ export class StageSession {
       this.#tellWaiting()
     },
     sequences_given_up: ({ keys }) => this.#giveUpRequests(keys),
-    stage_fragment: ({ fragment }) => this.#places.relayed(fragment instanceof ArrayBuffer ? new Uint8Array(fragment) : new Uint8Array(fragment))
+    stage_fragment: ({ fragment }) => {
+      this.#relayed.received += fragment.byteLength
+      this.#places.relayed(fragment instanceof ArrayBuffer ? new Uint8Array(fragment) : new Uint8Array(fragment))
+    }
   }
 
   readonly events: Pick<WorkerEvents, 'generated' | 'broken'> = {
@@ -78,6 +88,12 @@ export class StageSession {
     broken: (pipeline, reason) => {
       if (pipeline === this.#places.pipeline) this.giveUp(reason)
     }
+  }
+
+  /** The neighbours without a link. What comes and goes by the server is counted once for both. */
+  relayed(): LinkStatus[] {
+    const { sent, received } = this.#relayed
+    return this.#places.relayedNeighbours.map(peer => ({ peer, path: 'socket', roundTripMs: null, bytesSent: sent, bytesReceived: received }))
   }
 
   linkUp(): void {

@@ -12,8 +12,8 @@ export class StatusReporter {
     this.#tell = tell
   }
 
-  report({ state, engine, version, tokens, tokensPerSecond, bytesFromOrigin, bytesFromPeers, links }: PeerStatus): void {
-    this.#newest = { state, engine, version, tokens, tokensPerSecond, bytesFromOrigin, bytesFromPeers, links }
+  report({ state, engine, version, tokens, tokensPerSecond, bytesFromOrigin, bytesFromPeers, links, paths = [] }: PeerStatus): void {
+    this.#newest = { state, engine, version, tokens, tokensPerSecond, bytesFromOrigin, bytesFromPeers, links, ...(paths.length > 0 && { paths }) }
     if (this.#timer === undefined) this.#send()
   }
 

@@ -7,11 +7,11 @@ import type { RunId } from '#shared/protocol/identifiers.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
-import type { GrantNeed, IceServers, JoinRequest, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { GrantNeed, JoinRequest, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
-import { NetworkHost } from '../network/network-host.ts'
+import type { Reachability } from '../mesh/reachability.ts'
 import type { EngineTried, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
 import { EngineHost } from './engine-host.ts'
@@ -24,11 +24,13 @@ import { ServerConnection } from './server-connection.ts'
 import type { SnapshotCell, VolunteerReason, VolunteerSnapshot } from './session-store.ts'
 import { StageSession } from './stage-session.ts'
 import { StatusReporter } from './status-reporter.ts'
+import { TabNetwork } from './tab-network.ts'
 
 /** Carries out what the volunteer machine decides: socket, network worker and stage worker hang on this. */
 export class VolunteerSession {
   readonly #options: PageOptions
   readonly #cell: SnapshotCell
+  readonly #network: TabNetwork
   readonly #server: ServerConnection
   readonly #status: StatusReporter
   readonly #state = createVolunteer()
@@ -38,12 +40,8 @@ export class VolunteerSession {
   readonly #peer = peerIdOf(this.#key.publicKey)
   /** Of this connection. */
   #challenge = ''
-  #iceServers: IceServers = []
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
-  #network: NetworkHost | undefined
-  /** Of the network workers that were closed. */
-  readonly #bytesBefore = { fromOrigin: 0, fromPeers: 0 }
   #engine: EngineHost | undefined
   #engineKind: VolunteerSnapshot['engine'] = null
   /** The engine that passed its self-test on this page, unless it crashed. */
@@ -52,7 +50,7 @@ export class VolunteerSession {
   readonly #profile = new SelfProfile(report => this.#tellJoined('profile', report), () => performance.now())
   readonly #heartbeat = new HeartbeatRelay(heartbeat => this.#tellJoined('heartbeat', heartbeat), () => performance.now())
   readonly #stages = new StageSession({
-    network: () => this.#network,
+    network: () => this.#network.host,
     engine: () => (this.#state.engine === 'ready' ? this.#engine : undefined),
     tell: (event, message) => this.#tellJoined(event, message),
     dispatch: input => this.dispatch(input)
@@ -61,9 +59,11 @@ export class VolunteerSession {
   #detail: string | null = null
   #leftPage = false
 
-  constructor(options: PageOptions, cell: SnapshotCell) {
+  /** @param hidesAddress from other volunteers, as the person prefers at the moment */
+  constructor(options: PageOptions, cell: SnapshotCell, hidesAddress: () => Promise<boolean>) {
     this.#options = options
     this.#cell = cell
+    this.#network = new TabNetwork({ capBytes: options.storageBytes, hidesAddress, changed: () => this.#publish() })
     this.#status = new StatusReporter(status => this.#server.tell('peer_status', status))
     this.#server = new ServerConnection({ role: 'volunteer' }, {
       connection: connection => {
@@ -86,10 +86,10 @@ export class VolunteerSession {
       },
       policy_announced: announcement => this.#announced(announcement),
       lease_granted: lease => this.dispatch({ kind: 'lease_granted', lease }),
-      ice_servers: ({ iceServers }) => (this.#iceServers = iceServers),
-      introduction: ({ peer, initiator }) => this.#network?.introduce(peer, initiator),
-      peer_gone: ({ peer }) => this.#network?.peerGone(peer),
-      signal: ({ from, data }) => this.#network?.takeSignal(from, data),
+      ice_servers: ({ iceServers }) => this.#network.links.offered(iceServers),
+      introduction: ({ peer, initiator }) => this.#network.host?.introduce(peer, initiator),
+      peer_gone: ({ peer }) => this.#network.host?.peerGone(peer),
+      signal: ({ from, data }) => this.#network.host?.takeSignal(from, data),
       ...this.#stages.heard,
       refused: ({ code, detail }) => {
         // Told of a run that the server has forgotten, too: join again, and again until there is one.
@@ -115,7 +115,12 @@ export class VolunteerSession {
     this.#detail = null
     this.#engineKind = null
     this.#leftPage = false
+    this.#network.start()
     this.dispatch({ kind: 'start' })
+  }
+
+  checkReachability(): Promise<Reachability> {
+    return this.#network.links.checkReachability()
   }
 
   leavePage(): void {
@@ -136,7 +141,7 @@ export class VolunteerSession {
         return
       case 'forget_version': {
         const removed = this.#policies?.remove(effect)
-        if (removed !== undefined) this.#network?.forget(removed.manifest, removed.shared)
+        if (removed !== undefined) this.#network.host?.forget(removed.manifest, removed.shared)
         return this.#engine?.dropVersion(effect.version)
       }
       case 'load_engine':
@@ -177,10 +182,11 @@ export class VolunteerSession {
 
   async #join(): Promise<void> {
     const { run } = this.#options
+    await this.#network.links.choose()
     const memory = (this.#memory ??= await memoryToLend(this.#options.memoryBytes))
     const { engine, layers } = this.#state
     const held = engine === 'ready' && layers ? { held: layers } : {}
-    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), ...this.#proof(run), memory, ...held, linked: this.#network?.linkedPeers ?? [] })
+    const answer = await this.#server.ask('join', { protocol: PROTOCOL_VERSION, ...(run !== undefined && { run }), ...this.#proof(run), memory, ...held, linked: this.#network.host?.linkedPeers ?? [] })
     if (this.#state.stopped !== null) return
     if (answer === undefined) return this.dispatch({ kind: 'join_unanswered' })
     if (answer.kind === 'welcome') return this.#welcome(answer)
@@ -202,12 +208,11 @@ export class VolunteerSession {
     const newestVersion = policies.announce(newest)
     if (typeof newestVersion === 'string') return this.#refuseRun(newestVersion)
     this.#detail = null
-    this.#iceServers = iceServers
     this.#stages.end()
-    if (known !== undefined && policies !== known) this.#closeNetwork()
+    if (known !== undefined && policies !== known) this.#network.close()
     this.#policies = policies
-    this.#network ??= new NetworkHost({
-      iceServers: () => this.#iceServers,
+    this.#network.links.joined(iceServers)
+    const network = this.#network.open({
       signal: (to, data) => this.#server.tell('signal', { to, data }),
       linkLost: peer => this.#server.tell('link_lost', { peer }),
       linkUp: () => this.#stages.linkUp(),
@@ -218,10 +223,9 @@ export class VolunteerSession {
         const manifestHash = this.#state.announced.get(version)
         if (manifestHash !== undefined) this.dispatch({ kind: 'version_unavailable', version, manifestHash })
       },
-      changed: () => this.#publish(),
       refused: (peer, code) => console.warn(`an exchange with ${peer} was closed: ${code}`)
     })
-    this.#network.pin({ run: description.run, version: base.manifest.version })
+    network.pin({ run: description.run, version: base.manifest.version })
     this.#cell.update({ description })
     this.dispatch({ kind: 'welcome', run: description.run, base: baseVersion, newest: newestVersion })
   }
@@ -244,11 +248,11 @@ export class VolunteerSession {
   async #fetchVersion({ version, manifestHash }: AnnouncedVersion): Promise<void> {
     const announced = { version, manifestHash }
     const policies = this.#policies!
-    const network = this.#network!
+    const network = this.#network.host!
     const layers = this.#state.layers!
     const fetched = await network.fetchVersion(policies.partOf(announced, layers))
     // Of another slice other tensors are needed. A server that restarted assigns the same one again.
-    if (!fetched || this.#network !== network || !isSameRange(this.#state.layers, layers)) return
+    if (!fetched || this.#network.host !== network || !isSameRange(this.#state.layers, layers)) return
     this.dispatch({ kind: 'version_ready', ...announced })
     if (this.#state.engine === 'ready') this.#addVersion(announced)
   }
@@ -330,7 +334,7 @@ export class VolunteerSession {
   /** The browser may have thrown chunks away since they were fetched: those are fetched again. */
   async #tensors(announced: AnnouncedVersion): Promise<Tensors | undefined> {
     const part = this.#policies!.partOf(announced, this.#state.layers!)
-    const network = this.#network
+    const network = this.#network.host
     for (;;) {
       const tensors = await network?.assemble(part)
       if (tensors !== undefined) return tensors
@@ -355,23 +359,15 @@ export class VolunteerSession {
   #leave(): void {
     this.#stages.end()
     this.#server.tell('leave', {})
-    this.#closeNetwork()
+    this.#network.close()
     this.#policies = undefined
     clearTimeout(this.#timer)
-  }
-
-  #closeNetwork(): void {
-    this.#bytesBefore.fromOrigin += this.#network?.bytesFromOrigin ?? 0
-    this.#bytesBefore.fromPeers += this.#network?.bytesFromPeers ?? 0
-    this.#network?.close()
-    this.#network = undefined
   }
 
   #publish(): void {
     const { state, reason } = describeVolunteer(this.#state)
     this.#contribution.setWorking(state === 'generating')
-    const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#network?.unreachable === true ? 'chunks_unreachable' : reason
-    const { bytesFromOrigin, bytesFromPeers } = this.#network ?? { bytesFromOrigin: 0, bytesFromPeers: 0 }
+    const shown: VolunteerReason | null = this.#leftPage && reason === 'user_stopped' ? 'page_left' : state === 'fetching' && this.#network.host?.unreachable === true ? 'chunks_unreachable' : reason
     const volunteer: VolunteerSnapshot = {
       memoryBytes: this.#options.memoryBytes,
       state,
@@ -380,10 +376,8 @@ export class VolunteerSession {
       layers: this.#state.layers ?? null,
       engine: this.#engineKind,
       version: this.#state.ready.includes(this.#state.newest) ? this.#state.newest : (this.#state.ready.at(-1) ?? null),
-      bytesFromOrigin: this.#bytesBefore.fromOrigin + bytesFromOrigin,
-      bytesFromPeers: this.#bytesBefore.fromPeers + bytesFromPeers,
-      bytesSinceJoining: bytesFromOrigin + bytesFromPeers,
-      links: this.#network?.openLinks ?? 0,
+      ...this.#network.snapshot(),
+      paths: [...this.#network.links.paths, ...this.#stages.relayed()],
       ...this.#contribution.snapshot()
     }
     this.#cell.update({ volunteer })

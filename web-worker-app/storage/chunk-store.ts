@@ -1,45 +1,46 @@
 /** Where a tab keeps verified chunks: in the browser's database, so that a reload resumes, or in memory where that is refused. */
 import { sha256Hex } from '#shared/crypto/sha256.ts'
 
-/** The policy version that a chunk was fetched for. Space is made by forgetting whole versions. */
+/** A policy version that has chunks. Space is made by forgetting whole versions; a chunk of several goes with the last of them. */
 export interface ChunkOwner {
   readonly run: string
   readonly version: number
 }
 
 export interface ChunkStore {
-  /** @returns a copy, which the caller may give away; undefined when the chunk is not here, or no longer what its hash says: such a chunk is deleted */
-  get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /**
+   * @param owner needs the chunk too, whoever stored it
+   * @returns a copy, which the caller may give away; undefined when the chunk is not here, or no longer what its hash says: such a chunk is deleted
+   */
+  get(hash: string, owner?: ChunkOwner): Promise<Uint8Array<ArrayBuffer> | undefined>
   /** The bytes must have been verified. Storing may forget other versions, never a pinned one. */
-  put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<void>
-  /** Never forgotten to make space while this page lives: the base model, from which everything else follows. */
+  put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<PutOutcome>
+  /** Not forgotten to make space for others while this page lives: the base model, from which everything else follows. */
   pin(owner: ChunkOwner): void
   forget(owner: ChunkOwner): Promise<void>
 }
 
+/** `over_cap`: nothing that may be forgotten would make enough space for it. */
+export type PutOutcome = 'stored' | 'over_cap'
+
 /** What a store knows of one owner, for the choice of what goes first. */
 export interface OwnerRecord {
   readonly key: string
+  /** Of the chunks that are charged to it: each is, to one of its owners. */
   readonly bytes: number
   /** Grows with every use. */
   readonly lastUsed: number
+  /** A base model: dear to fetch again, so it goes after all that is not. */
+  readonly base: boolean
 }
 
 export function ownerKey({ run, version }: ChunkOwner): string {
   return `${run}/${version}`
 }
 
-/** The least recently used owners whose removal brings the sum to the budget; pinned ones and `current` stay, whatever they take. */
-export function ownersToForget(owners: readonly OwnerRecord[], budgetBytes: number, pinned: ReadonlySet<string>, current: string): string[] {
-  let total = owners.reduce((sum, { bytes }) => sum + bytes, 0)
-  const forgotten: string[] = []
-  for (const { key, bytes } of owners.toSorted((a, b) => a.lastUsed - b.lastUsed)) {
-    if (total <= budgetBytes) break
-    if (key === current || pinned.has(key)) continue
-    total -= bytes
-    forgotten.push(key)
-  }
-  return forgotten
+/** @returns the owner that is forgotten first: the least recently used, base models last; undefined when all are to stay */
+export function nextToForget(owners: readonly OwnerRecord[], staying: ReadonlySet<string>): OwnerRecord | undefined {
+  return owners.filter(({ key }) => !staying.has(key)).toSorted((a, b) => Number(a.base) - Number(b.base) || a.lastUsed - b.lastUsed)[0]
 }
 
 /** @returns the bytes when they are what the hash says */

@@ -1,82 +1,103 @@
-import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
-import { intact, ownerKey, ownersToForget, type ChunkOwner, type ChunkStore } from './chunk-store.ts'
+import { openChunkDatabase, write, type ChunkDatabase, type Writing } from './chunk-database.ts'
+import { addChunk, makeRoom, removeChunk, removeOwner, useChunk } from './chunk-ledger.ts'
+import { intact, nextToForget, ownerKey, type ChunkOwner, type ChunkStore, type PutOutcome } from './chunk-store.ts'
+import { DEFAULT_CAP_BYTES, preferencesWithin } from './preferences.ts'
+import { StorageChanges } from './storage-changes.ts'
 
-interface ChunkDatabase extends DBSchema {
-  chunks: { key: string; value: { hash: string; bytes: Uint8Array<ArrayBuffer>; owner: string }; indexes: { owner: string } }
-  owners: { key: string; value: { key: string; bytes: number; lastUsed: number } }
-}
-
-const DATABASE_VERSION = 1
-
-/** Chunks in IndexedDB, shared by all tabs of the origin and kept between visits. */
+/** Chunks in IndexedDB, shared by all tabs of the origin and kept between visits: never more than the cap that holds when one is stored. */
 export class IdbChunkStore implements ChunkStore {
-  readonly #database: IDBPDatabase<ChunkDatabase>
-  readonly #budgetBytes: number
+  readonly #database: ChunkDatabase
+  /** undefined: what the volunteer prefers. */
+  readonly #capBytes: number | undefined
   readonly #now: () => number
   readonly #pinned = new Set<string>()
+  readonly #changes = new StorageChanges()
 
-  private constructor(database: IDBPDatabase<ChunkDatabase>, budgetBytes: number, now: () => number) {
+  private constructor(database: ChunkDatabase, capBytes: number | undefined, now: () => number) {
     this.#database = database
-    this.#budgetBytes = budgetBytes
+    this.#capBytes = capBytes
     this.#now = now
   }
 
-  /** @throws DOMException where the browser refuses storage (private windows, storage switched off) */
-  static async open(name: string, budgetBytes: number, now: () => number): Promise<IdbChunkStore> {
-    const database = await openDB<ChunkDatabase>(name, DATABASE_VERSION, {
-      upgrade: created => {
-        created.createObjectStore('chunks', { keyPath: 'hash' }).createIndex('owner', 'owner')
-        created.createObjectStore('owners', { keyPath: 'key' })
-      }
-    })
-    return new IdbChunkStore(database, budgetBytes, now)
+  /**
+   * @param lost the database was deleted, or is about to be: from now on the store refuses everything
+   * @throws DOMException where the browser refuses storage (private windows, storage switched off)
+   */
+  static async open(name: string, capBytes: number | undefined, now: () => number, lost?: () => void): Promise<IdbChunkStore> {
+    return new IdbChunkStore(await openChunkDatabase(name, lost), capBytes, now)
   }
 
-  async get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const entry = await this.#database.get('chunks', hash)
-    if (entry === undefined) return undefined
-    const bytes = intact(hash, entry.bytes)
-    if (bytes === undefined) {
-      await this.#database.delete('chunks', hash)
-      return undefined
-    }
-    await this.#account(entry.owner, 0)
+  async get(hash: string, owner?: ChunkOwner): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const stored = await this.#database.get('chunks', hash)
+    if (stored === undefined) return undefined
+    const bytes = intact(hash, stored.bytes)
+    await this.#note(writing => (bytes === undefined ? removeChunk(writing, hash) : useChunk(writing, hash, this.#now(), owner && this.#claim(owner))))
+    if (bytes === undefined) this.#changes.tell()
     return bytes
   }
 
-  /** @throws DOMException QuotaExceededError when the browser has no more space for this origin */
-  async put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<void> {
-    const key = ownerKey(owner)
-    await this.#database.put('chunks', { hash, bytes, owner: key })
-    await this.#account(key, bytes.byteLength)
-    const owners = await this.#database.getAll('owners')
-    for (const forgotten of ownersToForget(owners, this.#budgetBytes, this.#pinned, key)) await this.#forget(forgotten)
+  /** @throws DOMException QuotaExceededError when the browser has no more space for this origin, with all forgotten that may go */
+  async put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<PutOutcome> {
+    for (;;) {
+      try {
+        const outcome = await write(this.#database, writing => this.#put(writing, hash, bytes, owner))
+        if (outcome === 'stored') this.#changes.tell()
+        return outcome
+      } catch (error) {
+        if (!(error instanceof DOMException && error.name === 'QuotaExceededError') || !(await this.#forgetNext(owner))) throw error
+      }
+    }
   }
 
   pin(owner: ChunkOwner): void {
     this.#pinned.add(ownerKey(owner))
   }
 
-  forget(owner: ChunkOwner): Promise<void> {
-    return this.#forget(ownerKey(owner))
+  async forget(owner: ChunkOwner): Promise<void> {
+    await write(this.#database, writing => removeOwner(writing, ownerKey(owner)))
+    this.#changes.tell()
   }
 
   close(): void {
+    this.#changes.close()
     this.#database.close()
   }
 
-  async #account(owner: string, addedBytes: number): Promise<void> {
-    const transaction = this.#database.transaction('owners', 'readwrite')
-    const record = await transaction.store.get(owner)
-    await transaction.store.put({ key: owner, bytes: (record?.bytes ?? 0) + addedBytes, lastUsed: this.#now() })
-    await transaction.done
+  async #put(writing: Writing, hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<PutOutcome> {
+    // Another tab may have stored it meanwhile.
+    if ((await writing.objectStore('entries').getKey(hash)) !== undefined) {
+      await useChunk(writing, hash, this.#now(), this.#claim(owner))
+      return 'stored'
+    }
+    const capBytes = this.#capBytes ?? (await preferencesWithin(writing)).capBytes ?? DEFAULT_CAP_BYTES
+    if (!(await makeRoom(writing, bytes.byteLength, capBytes, this.#staying(owner)))) return 'over_cap'
+    await addChunk(writing, hash, bytes, this.#now(), this.#claim(owner))
+    return 'stored'
   }
 
-  async #forget(owner: string): Promise<void> {
-    const transaction = this.#database.transaction(['chunks', 'owners'], 'readwrite')
-    const chunks = transaction.objectStore('chunks')
-    for (const hash of await chunks.index('owner').getAllKeys(owner)) await chunks.delete(hash)
-    await transaction.objectStore('owners').delete(owner)
-    await transaction.done
+  /** A disk on which not even a number can be changed still gives out what is on it. */
+  async #note(task: (writing: Writing) => Promise<void>): Promise<void> {
+    try {
+      await write(this.#database, task)
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error
+    }
+  }
+
+  async #forgetNext(current: ChunkOwner): Promise<boolean> {
+    return write(this.#database, async writing => {
+      const next = nextToForget(await writing.objectStore('owners').getAll(), this.#staying(current))
+      if (next !== undefined) await removeOwner(writing, next.key)
+      return next !== undefined
+    })
+  }
+
+  #claim(owner: ChunkOwner): { key: string; base: boolean } {
+    const key = ownerKey(owner)
+    return { key, base: this.#pinned.has(key) }
+  }
+
+  #staying(current: ChunkOwner): Set<string> {
+    return new Set([...this.#pinned, ownerKey(current)])
   }
 }

@@ -1,11 +1,12 @@
-import { intact, ownerKey, ownersToForget, type ChunkOwner, type ChunkStore } from './chunk-store.ts'
+import { intact, nextToForget, ownerKey, type ChunkOwner, type ChunkStore, type OwnerRecord, type PutOutcome } from './chunk-store.ts'
 
 interface Entry {
   readonly bytes: Uint8Array<ArrayBuffer>
-  readonly owner: string
+  /** The first one is charged for it. */
+  readonly owners: Set<string>
 }
 
-/** Chunks of this page load only. */
+/** Chunks of this page load only. What is needed now stays, whatever it takes: there is nowhere else to put it. */
 export class MemoryChunkStore implements ChunkStore {
   readonly #budgetBytes: number
   readonly #entries = new Map<string, Entry>()
@@ -17,22 +18,28 @@ export class MemoryChunkStore implements ChunkStore {
     this.#budgetBytes = budgetBytes
   }
 
-  get(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  get(hash: string, owner?: ChunkOwner): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const entry = this.#entries.get(hash)
     if (entry === undefined) return Promise.resolve(undefined)
-    this.#lastUsed.set(entry.owner, ++this.#uses)
+    if (owner !== undefined) entry.owners.add(ownerKey(owner))
+    for (const key of entry.owners) this.#lastUsed.set(key, ++this.#uses)
     const bytes = intact(hash, entry.bytes)
     if (bytes === undefined) this.#entries.delete(hash)
     return Promise.resolve(bytes?.slice())
   }
 
-  put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<void> {
+  put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<PutOutcome> {
     const key = ownerKey(owner)
-    this.#entries.set(hash, { bytes, owner: key })
+    this.#entries.set(hash, { bytes, owners: new Set([...(this.#entries.get(hash)?.owners ?? []), key]) })
     this.#lastUsed.set(key, ++this.#uses)
-    const owners = [...this.#lastUsed].map(([candidate, lastUsed]) => ({ key: candidate, lastUsed, bytes: this.#bytesOf(candidate) }))
-    for (const forgotten of ownersToForget(owners, this.#budgetBytes, this.#pinned, key)) this.#forget(forgotten)
-    return Promise.resolve()
+    const staying = new Set([...this.#pinned, key])
+    for (;;) {
+      const owners = this.#owners()
+      const next = nextToForget(owners, staying)
+      if (next === undefined || owners.reduce((total, record) => total + record.bytes, 0) <= this.#budgetBytes) break
+      this.#forget(next.key)
+    }
+    return Promise.resolve('stored')
   }
 
   pin(owner: ChunkOwner): void {
@@ -44,14 +51,17 @@ export class MemoryChunkStore implements ChunkStore {
     return Promise.resolve()
   }
 
-  #bytesOf(owner: string): number {
-    let total = 0
-    for (const entry of this.#entries.values()) if (entry.owner === owner) total += entry.bytes.byteLength
-    return total
+  #owners(): OwnerRecord[] {
+    const bytes = new Map<string, number>()
+    for (const entry of this.#entries.values()) {
+      const [charged] = entry.owners
+      bytes.set(charged!, (bytes.get(charged!) ?? 0) + entry.bytes.byteLength)
+    }
+    return [...this.#lastUsed].map(([key, lastUsed]) => ({ key, lastUsed, bytes: bytes.get(key) ?? 0, base: this.#pinned.has(key) }))
   }
 
-  #forget(owner: string): void {
-    for (const [hash, entry] of this.#entries) if (entry.owner === owner) this.#entries.delete(hash)
-    this.#lastUsed.delete(owner)
+  #forget(key: string): void {
+    for (const [hash, { owners }] of this.#entries) if (owners.delete(key) && owners.size === 0) this.#entries.delete(hash)
+    this.#lastUsed.delete(key)
   }
 }

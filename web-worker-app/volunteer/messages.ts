@@ -22,7 +22,11 @@ export const messages = {
     },
     work: { term: 'Work', text: 'One background thread, so pages stay responsive. It uses power while it runs: fans may turn up and a battery drains faster.' },
     memory: { term: 'Memory', text: (size: string) => `Up to ${size} for its part of the model. If that is not all of it, your tab computes some layers, and other tabs the rest.` },
-    sharing: { term: 'Sharing', text: 'Passes parts of the model on to other volunteers’ tabs. Tabs linked to yours can see your IP address.' },
+    sharing: {
+      term: 'Sharing',
+      text: 'Passes parts of the model on to other volunteers’ tabs. Tabs linked to yours can see your IP address.',
+      hidden: 'Passes parts of the model on to other volunteers’ tabs, by the server’s relay. They do not see your IP address.'
+    },
     stopping: { term: 'Stopping', text: 'Pause or stop at any moment. Closing the tab ends everything.' },
     never: { term: 'Never', text: 'Starts by itself, reads your files, uses camera or microphone, mines currency, runs code from other volunteers, or loads anything from third parties.' }
   },
@@ -136,6 +140,90 @@ export const messages = {
     rateValue: (rate: string) => `${rate} tokens`,
     accepted: 'Answers accepted',
     more: 'Open the dashboard'
+  },
+
+  links: {
+    title: 'Links to other tabs',
+    none: 'None at the moment.',
+    tab: (id: string) => `Tab ${id}`,
+    roundTrip: (time: string) => `${time} there and back`,
+    bytes: (sent: string, received: string) => `${sent} sent, ${received} received`
+  },
+
+  network: {
+    title: 'Your address and the ways out',
+    hide: 'Hide my address from other volunteers',
+    meaning: 'If on, your tab links to others by this server’s TURN relay only, which is slower. The server itself sees your address, as that of every visitor.',
+    whileRunning: 'To change this, stop your tab first.',
+    fixed: 'Set by the address of this page.',
+    noRelay: 'This server offers no TURN relay to hide your address behind, so your tab links to nobody: all it needs goes through the server.',
+    check: 'Check what works from here',
+    checking: 'Checking. This takes up to 12 seconds.',
+    reached: { works: 'works', blocked: 'does not work', not_offered: 'not offered', unknown: 'not known yet' },
+    ways: { socket: 'This server', direct: 'Links in this browser', stun: 'STUN', turn_udp: 'TURN over UDP', turn_tcp: 'TURN over TCP' },
+    advice: {
+      socket: {
+        works: 'The page is connected to it.',
+        blocked: 'The page is not connected. If other sites work, a proxy or extension may block WebSocket: allow it for this site.',
+        not_offered: '',
+        unknown: ''
+      },
+      direct: {
+        works: 'This browser can link to other tabs.',
+        blocked: 'This browser makes no WebRTC links: allow them in its settings, or in the extension that forbids them. Until then all goes through the server.',
+        not_offered: '',
+        unknown: ''
+      },
+      stun: {
+        works: 'Most tabs in other networks can be linked directly.',
+        blocked: 'Your network lets no UDP out, so direct links reach only tabs nearby. Allow UDP in the firewall, or rely on TURN over TCP.',
+        not_offered: 'This server has none, so direct links reach only tabs in the same network.',
+        unknown: 'The server names it when your tab joins: start, then check again.'
+      },
+      turn_udp: {
+        works: 'Tabs that cannot be linked directly are reached by this relay.',
+        blocked: 'The relay does not answer. Allow UDP in the firewall, or rely on TURN over TCP.',
+        not_offered: 'This server has no such relay. Tabs that cannot be linked directly are not linked.',
+        unknown: 'The server names it when your tab joins: start, then check again.'
+      },
+      turn_tcp: {
+        works: 'Links are possible even where UDP is blocked.',
+        blocked: 'The relay does not answer. The firewall may allow only web traffic: ask whoever runs it, or go on without links, by the server.',
+        not_offered: 'This server has no such relay. Where UDP is blocked, tabs are not linked.',
+        unknown: 'The server names it when your tab joins: start, then check again.'
+      }
+    }
+  },
+
+  storage: {
+    title: 'Storage in this browser',
+    used: (used: string, cap: string) => `${used} of at most ${cap}`,
+    base: (size: string) => `${size} of it is base model`,
+    cap: 'Keep at most',
+    nothing: 'nothing, use memory only',
+    capFixed: 'Set by the address of this page.',
+    shared: 'All tabs of this site in this browser share it. Only whole parts of a download are kept, each checked: after a reload no more than the 1 MB under way from each source is fetched again.',
+    persisted: 'The browser has agreed not to delete it by itself.',
+    notPersisted: 'The browser may delete it when its space gets short.',
+    memoryOnly: {
+      refused: 'This browser keeps nothing for this site: a private window, or storage is switched off. All is in memory, and downloaded again next time.',
+      full: 'The browser has no more space for this site. What is new is in memory only, and downloaded again next time.',
+      over_cap: 'Your tab needs more than you allow. The rest is in memory only, and downloaded again next time.',
+      lost: 'What was stored was deleted while this tab used it. It goes on in memory only; stop and start it to store again.',
+      nothing: 'Nothing is stored, as you chose. All is in memory, and downloaded again next time.'
+    },
+    delete: 'Delete everything…',
+    confirm: {
+      title: 'Delete everything of this site?',
+      text: (size: string) => `This deletes the ${size} of model files and your choices on this page. Your tab stops. Other tabs of this site go on in memory, and store nothing more. There is no account and no identity to delete: a tab gets a new one each time it is loaded.`,
+      yes: 'Delete everything',
+      no: 'Cancel'
+    },
+    deletion: {
+      deleting: 'Deleting…',
+      blocked: 'Another tab of this site holds on to its files. They are deleted as soon as it answers, or is closed.',
+      done: 'Deleted. This site keeps nothing in this browser any more, but what is in the browser’s own cache.'
+    }
   },
   connectionLost: 'Connection to the server lost. Trying again by itself; the numbers below are the last ones received.',
   documentTitle: (state: string) => `${state} · Murmuration`

@@ -16,7 +16,7 @@ function RolloutText({ rollout }: { readonly rollout: OwnRolloutView }) {
 /** The last rollouts of this tab, with what the trainer decided. */
 export function OwnRollouts({ rollouts }: { readonly rollouts: readonly OwnRolloutView[] }) {
   return (
-    <section className="card own-rollouts" aria-labelledby="own-rollouts">
+    <section className="card own-rollouts lines" aria-labelledby="own-rollouts">
       <h2 id="own-rollouts" className="card-title">
         {messages.own.title}
       </h2>

@@ -140,7 +140,7 @@ function startOffer(snapshot: SessionSnapshot, device: Device): StartOffer {
   return { label: startLabel(reason), consequence, action: 'start', enabled: note === null, note, trouble: snapshot.connection === 'offline' || snapshot.connection === 'refused' }
 }
 
-function factsBeforeStart(modelBytes: number | undefined, memoryBytes: number, device: Device): Fact[] {
+function factsBeforeStart(modelBytes: number | undefined, memoryBytes: number, hideAddress: boolean, device: Device): Fact[] {
   const total = firstDownloadBytes(modelBytes, device)
   const { download, engine, work, memory, sharing, stopping, never } = messages.facts
   return [
@@ -148,7 +148,7 @@ function factsBeforeStart(modelBytes: number | undefined, memoryBytes: number, d
     { term: engine.term, text: device.webgpu ? engine.gpu : engine.processor },
     work,
     { term: memory.term, text: memory.text(formatBytes(memoryBytes)) },
-    sharing,
+    { term: sharing.term, text: hideAddress ? sharing.hidden : sharing.text },
     stopping,
     never
   ]
@@ -221,7 +221,7 @@ function runPicture(feed: RunFeed): RunPicture {
 }
 
 export function volunteerView(snapshot: SessionSnapshot, device: Device): VolunteerView {
-  const { connection, description, feed, volunteer } = snapshot
+  const { connection, description, feed, site, volunteer } = snapshot
   const status = statusView(snapshot)
   const stopped = volunteer.state === 'stopped'
   return {
@@ -229,7 +229,7 @@ export function volunteerView(snapshot: SessionSnapshot, device: Device): Volunt
     goal: description?.goal ?? null,
     connectionLost: feed !== undefined && connection !== 'online',
     status,
-    facts: stopped ? factsBeforeStart(description?.downloadBytes, volunteer.memoryBytes, device) : null,
+    facts: stopped ? factsBeforeStart(description?.downloadBytes, volunteer.memoryBytes, site.hideAddress, device) : null,
     start: stopped ? startOffer(snapshot, device) : null,
     controls: controlsFor(volunteer.state),
     download: firstDownload(snapshot),

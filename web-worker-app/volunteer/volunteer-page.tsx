@@ -2,8 +2,14 @@ import { PageFrame } from '../presentation/page-frame.tsx'
 import { useCommands, useSession } from '../presentation/session-context.ts'
 import { Consent } from './consent.tsx'
 import { Contribution } from './contribution.tsx'
+import { LinkList } from './link-list.tsx'
+import { linkViews } from './link-views.ts'
 import { messages } from './messages.ts'
+import { NetworkCard } from './network-card.tsx'
+import { networkView } from './network-view.ts'
 import { OwnRollouts } from './own-rollout-list.tsx'
+import { StorageCard } from './storage-card.tsx'
+import { storageView } from './storage-view.ts'
 import { SwarmPicture } from './swarm-picture.tsx'
 import { TabControls } from './tab-controls.tsx'
 import { volunteerView, type Device } from './view-model.ts'
@@ -34,6 +40,9 @@ export function VolunteerPage() {
           <TabControls view={view} commands={commands} />
           {view.contribution !== null && <Contribution contribution={view.contribution} />}
           {view.facts !== null && <Consent facts={view.facts} />}
+          {contributing && <LinkList links={linkViews(snapshot.volunteer.paths)} />}
+          <NetworkCard network={networkView(snapshot)} commands={commands} />
+          <StorageCard storage={storageView(snapshot)} commands={commands} />
           {(contributing || view.ownRollouts.length > 0) && <OwnRollouts rollouts={view.ownRollouts} />}
         </div>
         <SwarmPicture view={view} contributing={contributing} />

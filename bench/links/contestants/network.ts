@@ -15,7 +15,9 @@ function openNetwork(other: string, port: TabPort): { readonly network: NetworkH
   let linkUp = (): void => undefined
   const linked = new Promise<void>(resolve => void (linkUp = resolve))
   const network = new NetworkHost({
-    iceServers: () => [],
+    connectionConfig: () => ({ iceServers: [] }),
+    storage: {},
+    stored: condition => console.error(`chunks are not kept: ${condition}`),
     // The other tab has everything.
     grant: () => Promise.resolve([]),
     signal: (_, data) => port.signal(data),
