@@ -6,6 +6,7 @@ import { commit, hardware } from './hardware.ts'
 import { markdownTable } from './table.ts'
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  deltas: async () => (await import('./deltas/deltas-bench.ts')).deltasBenchmark,
   learner: async () => (await import('./learner.ts')).learnerBenchmark,
   pipeline: async () => (await import('./pipeline/pipeline-bench.ts')).pipelineBenchmark,
   rollout: async () => (await import('./rollout.ts')).rolloutBenchmark,
