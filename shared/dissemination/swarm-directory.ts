@@ -7,7 +7,7 @@ import type { RunId } from '../protocol/identifiers.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import { refuse, type RefusalCode } from '../protocol/refusal.ts'
 import type { RolloutSubmission } from '../protocol/rollout.ts'
-import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
+import type { ChunkReference, PublishedPolicy } from '../protocol/manifest.ts'
 import type { RunFeed } from '../protocol/run-feed.ts'
 import type { v } from '../protocol/schema.ts'
 import type { STAGE_TELLS } from '../protocol/stage-messages.ts'
@@ -35,8 +35,8 @@ type ConnectionInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'rollouts_submitted'; readonly message: RolloutSubmission }
   // Trainers.
   | { readonly kind: 'run_opened'; readonly message: RunOpened }
-  /** `missing`: what the origin lacks of the manifest's chunks. */
-  | { readonly kind: 'policy_published'; readonly message: { readonly manifest: Manifest }; readonly missing: readonly ChunkReference[] }
+  /** `missing`: what the origin lacks of the version's `originChunks`. */
+  | { readonly kind: 'policy_published'; readonly message: PublishedPolicy; readonly missing: readonly ChunkReference[] }
   | { readonly kind: 'lease_granted'; readonly message: LeaseGrant }
   | { readonly kind: 'run_feed'; readonly message: { readonly run: string; readonly feed: RunFeed } }
   | StageTells
@@ -120,9 +120,9 @@ function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): D
     case 'run_opened':
       return openRun(directory, connection, input.message, now)
     case 'policy_published': {
-      const { manifest } = input.message
-      const run = runOf(directory, connection, manifest.run)
-      return run === undefined ? [answerRefused('unknown_run', `open run ${manifest.run} first`)] : publishPolicy(directory, run, manifest, input.missing, now)
+      const { run: name } = input.message.manifest
+      const run = runOf(directory, connection, name)
+      return run === undefined ? [answerRefused('unknown_run', `open run ${name} first`)] : publishPolicy(directory, run, input.message, input.missing, now)
     }
     case 'lease_granted': {
       const { peer, lease } = input.message

@@ -9,7 +9,7 @@ import type { JoinRequest, PolicyAnnouncement } from '../protocol/volunteer-mess
 import { introduce } from './introductions.ts'
 import { relayPlan } from './relay-plan.ts'
 import { layersOf, stepLayers } from './swarm-layers.ts'
-import { isJoinable, newestPolicy, newestRun, type AnnouncedPolicy, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
+import { announcement, isJoinable, newestPolicy, newestRun, type AnnouncedPolicy, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
 export function join(directory: SwarmDirectory, connection: DirectoryConnection, request: JoinRequest, now: number): DirectoryEffect[] {
   const admitted = admit(directory, request)
@@ -38,7 +38,7 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
   const { memory, held = null } = request
   // Before anything is announced: what it shall hold decides who can supply it.
   const layers = memory === undefined ? [] : stepLayers(run, { kind: 'peer_joined', peer: peer.id, memory, held }, now)
-  const announce = (policy: AnnouncedPolicy): PolicyAnnouncement => ({ manifest: policy.manifest, suppliers: planRelay(run, policy).get(peer.id) ?? [] })
+  const announce = (policy: AnnouncedPolicy): PolicyAnnouncement => announcement(policy, planRelay(run, policy).get(peer.id))
   effects.push({
     kind: 'answer',
     answer: { kind: 'welcome', description: run.description, base: announce(base), newest: announce(newest), iceServers: directory.options.iceServers }

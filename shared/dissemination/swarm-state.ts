@@ -2,7 +2,7 @@
 import type { DecoderConfig } from '../model/config.ts'
 import type { Handshake } from '../protocol/handshake.ts'
 import type { ContentHash, PeerId, PolicyVersion, RunId } from '../protocol/identifiers.ts'
-import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
+import type { ChunkReference, PublishedPolicy } from '../protocol/manifest.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import type { Refusal } from '../protocol/refusal.ts'
 import type { RunDescription } from '../protocol/run-description.ts'
@@ -10,7 +10,7 @@ import type { RunFeed } from '../protocol/run-feed.ts'
 import type { PeerSubmits, PolicyPublishedAnswer, runOpenedAnswer, TRAINER_HEARS } from '../protocol/trainer-messages.ts'
 import type { v } from '../protocol/schema.ts'
 import type { SequenceEvent, ServingState } from '../serving/serving-state.ts'
-import type { JoinAnswer, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
+import type { JoinAnswer, PolicyAnnouncement, VOLUNTEER_HEARS, Welcome, WorkWanted } from '../protocol/volunteer-messages.ts'
 
 /** One socket. Chosen by the adapter. */
 export type ConnectionId = string
@@ -64,8 +64,7 @@ export interface SwarmPeer {
   status: PeerStatus | undefined
 }
 
-export interface AnnouncedPolicy {
-  readonly manifest: Manifest
+export interface AnnouncedPolicy extends PublishedPolicy {
   readonly hash: ContentHash
 }
 
@@ -119,6 +118,10 @@ export interface SwarmDirectory {
 
 export function createSwarmDirectory(options: DirectoryOptions): SwarmDirectory {
   return { options, connections: new Map(), runs: new Map(), wakeAt: undefined }
+}
+
+export function announcement({ manifest, ancestors }: AnnouncedPolicy, suppliers: readonly PeerId[] = []): PolicyAnnouncement {
+  return { manifest, ...(ancestors !== undefined && { ancestors }), suppliers: [...suppliers] }
 }
 
 export function newestRun(directory: SwarmDirectory): RunId | undefined {

@@ -11,6 +11,8 @@ export const LIMITS = {
   pieceBytes: 16 * 1024 - 64,
   chunksPerManifest: 16_384,
   groupsPerManifest: 1_024,
+  /** Manifests that come along with one that is published as a delta. */
+  ancestorsPerPolicy: 16,
   tensorsPerGroup: 64,
   /** Bytes that the origin keeps for one run. */
   originBytesPerRun: 8 * 1024 * 1024 * 1024,

@@ -6,7 +6,7 @@ import { contentHash, count, peerId, policyVersion, runId } from './identifiers.
 import { layerCoverage } from './layer-coverage.ts'
 import { lease } from './lease.ts'
 import { LIMITS } from './limits.ts'
-import { manifest } from './manifest.ts'
+import { publishedPolicy } from './manifest.ts'
 import { peerStatus } from './peer-status.ts'
 import { refusal } from './refusal.ts'
 import { rolloutSubmission, verdict } from './rollout.ts'
@@ -19,7 +19,7 @@ import { layerRange, memoryOffer, STAGE_HEARS, STAGE_TELLS } from './stage-messa
 const signalData = v.pipe(v.string(), v.maxLength(LIMITS.signalBytes))
 
 /** Where a tab should look for a version's chunks: these peers first, the origin when they do not deliver in time. */
-export const policyAnnouncement = v.strictObject({ manifest, suppliers: v.pipe(v.array(peerId), v.maxLength(LIMITS.linksPerPeer)) })
+export const policyAnnouncement = v.strictObject({ ...publishedPolicy.entries, suppliers: v.pipe(v.array(peerId), v.maxLength(LIMITS.linksPerPeer)) })
 export type PolicyAnnouncement = v.InferOutput<typeof policyAnnouncement>
 
 export const welcome = v.strictObject({

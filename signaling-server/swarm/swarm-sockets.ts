@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
-import { chunksOf } from '#shared/dissemination/manifest.ts'
 import { stepSwarmDirectory, type DirectoryInput } from '#shared/dissemination/swarm-directory.ts'
 import { createSwarmDirectory, type DirectoryEffect, type DirectoryOptions } from '#shared/dissemination/swarm-state.ts'
+import { originChunks } from '#shared/dissemination/version-route.ts'
 import { handshake, type Handshake } from '#shared/protocol/handshake.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
+import type { PublishedPolicy } from '#shared/protocol/manifest.ts'
 import { refuse, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
 import { TRAINER_ANSWERS, TRAINER_ASKS, TRAINER_TELLS, type PeerSubmits } from '#shared/protocol/trainer-messages.ts'
@@ -106,7 +107,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
   })
 
   const missingChunks = (message: unknown, event: string): object =>
-    event === 'policy_published' ? { missing: origin.missing(chunksOf((message as { manifest: Parameters<typeof chunksOf>[0] }).manifest)) } : {}
+    event === 'policy_published' ? { missing: origin.missing(originChunks(message as PublishedPolicy)) } : {}
 
   let timer: NodeJS.Timeout | undefined
 

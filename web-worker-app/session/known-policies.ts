@@ -1,15 +1,19 @@
-import { checkManifest, chunksOf, manifestHash } from '#shared/dissemination/manifest.ts'
+import { checkPolicy, chunksOf, manifestHash } from '#shared/dissemination/manifest.ts'
 import type { AnnouncedVersion } from '#shared/coordination/volunteer-state.ts'
 import { parseDecoderConfig, type DecoderConfig } from '#shared/model/config.ts'
 import { ModelFileError } from '#shared/model/model-file-error.ts'
 import { manifestOfSlice, type PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
+import { lineageGroups } from '#shared/dissemination/version-route.ts'
 import type { Manifest } from '#shared/protocol/manifest.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { PolicyAnnouncement } from '#shared/protocol/volunteer-messages.ts'
 import type { LayerRange } from '#shared/scheduling/layer-range.ts'
+import type { PolicySources } from './policy-arrival.ts'
 import { findTensorFault } from './policy-tensors.ts'
 
 export interface KnownPolicy {
+  /** Its ancestors and itself, oldest first. */
+  readonly lineage: readonly Manifest[]
   readonly manifest: Manifest
   readonly suppliers: readonly string[]
 }
@@ -40,15 +44,18 @@ export class KnownPolicies {
    * The server says what the newest version is; it may be older than the one before, after a trainer had to go back to a checkpoint.
    * @returns the version, to be told to the machine; text: why the announcement must not be acted on
    */
-  announce({ manifest, suppliers }: PolicyAnnouncement): AnnouncedVersion | string {
-    const { run, publicKey, lora } = this.description
-    if (manifest.run !== run) return `version ${manifest.version} belongs to run ${manifest.run}`
-    const check = checkManifest(manifest, publicKey, undefined)
+  announce({ manifest, ancestors = [], suppliers }: PolicyAnnouncement): AnnouncedVersion | string {
+    const { run, lora } = this.description
+    const lineage = [...ancestors, manifest]
+    for (const member of lineage) {
+      if (member.run !== run) return `version ${member.version} belongs to run ${member.run}`
+      const fault = findTensorFault(member, this.#config, lora)
+      if (fault !== undefined) return fault
+    }
+    const check = checkPolicy({ manifest, ancestors }, this.description, undefined)
     if (check.kind === 'refused') return check.detail ?? check.code
-    const fault = findTensorFault(manifest, this.#config, lora)
-    if (fault !== undefined) return fault
     const hash = manifestHash(manifest)
-    this.#policies.set(hash, { manifest, suppliers })
+    this.#policies.set(hash, { lineage, manifest, suppliers })
     return { version: manifest.version, manifestHash: hash }
   }
 
@@ -58,17 +65,18 @@ export class KnownPolicies {
     return policy
   }
 
-  /** What a slice needs of the version. */
-  partOf(announced: AnnouncedVersion, layers: LayerRange): PartOfManifest {
-    return manifestOfSlice(this.get(announced).manifest, this.#config, layers)
+  /** Of what a slice needs. */
+  sourcesOf(announced: AnnouncedVersion, layers: LayerRange): PolicySources {
+    const { lineage, suppliers } = this.get(announced)
+    return { lineage: lineage.map(member => manifestOfSlice(member, this.#config, layers)), suppliers }
   }
 
-  /** @returns its manifest, and the chunks that other versions need too; undefined when it is not of this run */
-  remove(announced: AnnouncedVersion): { readonly manifest: Manifest; readonly shared: ReadonlySet<string> } | undefined {
+  /** @returns it with all chunks that may have been fetched for it or made of it, and those that other versions need too; undefined when it is not of this run */
+  remove(announced: AnnouncedVersion): { readonly version: PartOfManifest; readonly shared: ReadonlySet<string> } | undefined {
     const policy = this.#policies.get(announced.manifestHash)
     if (policy === undefined) return undefined
     this.#policies.delete(announced.manifestHash)
-    const shared = new Set([...this.#policies.values()].flatMap(({ manifest }) => chunksOf(manifest).map(({ hash }) => hash)))
-    return { manifest: policy.manifest, shared }
+    const shared = new Set([...this.#policies.values()].flatMap(({ lineage }) => chunksOf({ groups: lineageGroups(lineage) }).map(({ hash }) => hash)))
+    return { version: { ...policy.manifest, groups: lineageGroups(policy.lineage) }, shared }
   }
 }

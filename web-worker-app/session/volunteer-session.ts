@@ -1,12 +1,13 @@
 import { describeVolunteer, stepVolunteer } from '#shared/coordination/volunteer.ts'
 import { createVolunteer, type AnnouncedVersion, type VolunteerEffect, type VolunteerInput } from '#shared/coordination/volunteer-state.ts'
+import { expectedPart } from '#shared/dissemination/version-route.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
 import type { PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
-import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
+import { isSameRange, rangeLength, type LayerRange } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
 import { ChunkExchange } from '../mesh/chunk-exchange.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
@@ -17,6 +18,7 @@ import { HeartbeatRelay } from './heartbeat-relay.ts'
 import { KnownPolicies } from './known-policies.ts'
 import { memoryToLend } from './memory-to-lend.ts'
 import type { PageOptions } from './page-options.ts'
+import { bringPolicy, type PolicySources } from './policy-arrival.ts'
 import { assemblePolicy } from './policy-tensors.ts'
 import { SelfProfile } from './self-profile.ts'
 import { ServerConnection } from './server-connection.ts'
@@ -131,7 +133,7 @@ export class VolunteerSession {
         return
       case 'forget_version': {
         const removed = this.#policies?.remove(effect)
-        if (removed !== undefined) this.#exchange?.forget(removed.manifest, removed.shared)
+        if (removed !== undefined) this.#exchange?.forget(removed.version, removed.shared)
         return this.#engine?.dropVersion(effect.version)
       }
       case 'load_engine':
@@ -230,21 +232,28 @@ export class VolunteerSession {
       return
     }
     const { layers } = this.#state
-    if (layers) this.#exchange?.expect(this.#policies.partOf(announced, layers))
+    if (layers) this.#exchange?.expect(expectedPart(this.#policies.sourcesOf(announced, layers).lineage))
     this.#exchange?.nameSuppliers(announced.version, announcement.suppliers)
     this.dispatch({ kind: 'policy_announced', announced })
   }
 
   async #fetchVersion({ version, manifestHash }: AnnouncedVersion): Promise<void> {
     const announced = { version, manifestHash }
-    const policies = this.#policies!
     const exchange = this.#exchange!
     const layers = this.#state.layers!
-    const fetched = await exchange.fetchVersion(policies.partOf(announced, layers), policies.get(announced).suppliers)
-    // Of another slice other tensors are needed. A server that restarted assigns the same one again.
-    if (!fetched || this.#exchange !== exchange || !isSameRange(this.#state.layers, layers)) return
+    if (!(await this.#bring(announced, this.#policies!.sourcesOf(announced, layers), exchange, layers))) return
     this.dispatch({ kind: 'version_ready', ...announced })
     if (this.#state.engine === 'ready') this.#addVersion(announced)
+  }
+
+  /** @returns false when the version is not wanted any more, or cannot be had from what was published */
+  async #bring({ version, manifestHash }: AnnouncedVersion, sources: PolicySources, exchange: ChunkExchange, layers: LayerRange): Promise<boolean> {
+    // Of another slice other tensors are needed. A server that restarted assigns the same one again.
+    const isWanted = (): boolean => this.#exchange === exchange && isSameRange(this.#state.layers, layers) && this.#state.announced.get(version) === manifestHash
+    const brought = await bringPolicy(sources, { exchange, store: await this.#store, isWanted })
+    if (!isWanted()) return false
+    if (typeof brought !== 'string') this.#refuseRun(brought.detail ?? brought.code)
+    return brought === 'here'
   }
 
   /** Others in the pipeline may be asked for any version that is held. */
@@ -315,13 +324,14 @@ export class VolunteerSession {
 
   /** The browser may have thrown chunks away since they were fetched: those are fetched again. */
   async #tensors(announced: AnnouncedVersion): Promise<Tensors | undefined> {
-    const { suppliers } = this.#policies!.get(announced)
-    const part = this.#policies!.partOf(announced, this.#state.layers!)
+    const layers = this.#state.layers!
+    const sources = this.#policies!.sourcesOf(announced, layers)
     const store = await this.#store
     for (;;) {
-      const tensors = await assemblePolicy(part, store)
+      const tensors = await assemblePolicy(sources.lineage.at(-1)!, store)
       if (tensors !== undefined) return tensors
-      if ((await this.#exchange?.fetchVersion(part, suppliers)) !== true) return undefined
+      const exchange = this.#exchange
+      if (exchange === undefined || !(await this.#bring(announced, sources, exchange, layers))) return undefined
     }
   }
 
