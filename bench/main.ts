@@ -7,6 +7,7 @@ import { commit, hardware } from './hardware.ts'
 import { markdownTable } from './table.ts'
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  deltas: async () => (await import('./deltas/deltas-bench.ts')).deltasBenchmark,
   learner: async () => (await import('./learner.ts')).learnerBenchmark,
   links: async () => (await import('./links/links-bench.ts')).linksBenchmark,
   pipeline: async () => (await import('./pipeline/pipeline-bench.ts')).pipelineBenchmark,

@@ -85,7 +85,8 @@ export class LeasingTrainer {
       model: toHuggingFaceConfig(this.config),
       lora: this.lora,
       publicKey: this.#key.publicKey,
-      downloadBytes: 1
+      downloadBytes: 1,
+      versionBytes: 2 ** 30
     }
     const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })) as { kind: string }
     if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)

@@ -55,7 +55,7 @@ for (const kind of KINDS) {
     }
   })
 
-  for (const [channel, bytes] of [['control', 600], ['bulk', LIMITS.pieceBytes + 100], ['stages', LIMITS.pieceBytes + 1]] as const) {
+  for (const [channel, bytes] of [['control', 16 * 1024 + 1], ['bulk', LIMITS.pieceBytes + 100], ['stages', LIMITS.pieceBytes + 1]] as const) {
     test(`${kind}: what is too long for ${channel} is named as that`, async ({ page }) => {
       await openLink(page, kind)
       await page.evaluate(([channel, bytes]) => window.links.sendUnchecked(0, channel, bytes), [channel, bytes] as const)

@@ -7,9 +7,10 @@ import * as ort from 'onnxruntime-node'
 import { io, type Socket } from 'socket.io-client'
 import { sha256Hex } from '#shared/crypto/sha256.ts'
 import { signingKeyFrom } from '#shared/crypto/signature.ts'
-import { checkManifest, manifestHash } from '#shared/dissemination/manifest.ts'
+import { checkPolicy, chunksOf, manifestHash } from '#shared/dissemination/manifest.ts'
 import { peerIdOf, signJoin } from '#shared/dissemination/peer-identity.ts'
 import { assembleGroup } from '#shared/dissemination/tensor-groups.ts'
+import { bringVersion } from '#shared/dissemination/version-arrival.ts'
 import { BatchGenerator } from '#shared/engine/batch-generator.ts'
 import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
 import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
@@ -17,7 +18,7 @@ import type { SliceEngine } from '#shared/engine/slice-engine.ts'
 import { parseDecoderConfig } from '#shared/model/config.ts'
 import type { Tensor } from '#shared/model/tensor.ts'
 import type { Lease } from '#shared/protocol/lease.ts'
-import type { Manifest } from '#shared/protocol/manifest.ts'
+import type { Manifest, PublishedPolicy } from '#shared/protocol/manifest.ts'
 import type { Rollout, Verdict } from '#shared/protocol/rollout.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import type { JoinAnswer, PolicyAnnouncement, SubmissionAnswer, Welcome } from '#shared/protocol/volunteer-messages.ts'
@@ -36,14 +37,18 @@ export class NodeVolunteer {
   readonly #key = signingKeyFrom(randomBytes(32))
   readonly peer = peerIdOf(this.#key.publicKey)
   readonly verdicts: Verdict[] = []
+  /** Of versions after the base, from the origin. */
+  bytesFetched = 0
   readonly #options: NodeVolunteerOptions
   readonly #socket: Socket
   #welcome: Welcome | undefined
   #engine: SliceEngine | undefined
   #held: Manifest | undefined
-  #wanted: Manifest | undefined
+  #wanted: PublishedPolicy | undefined
   /** By version: a lease of an older one may cross the announcement of the next. */
-  readonly #announced = new Map<number, Manifest>()
+  readonly #announced = new Map<number, PublishedPolicy>()
+  /** All that were ever fetched or rebuilt: runs of tests are short. */
+  readonly #chunks = new Map<string, Uint8Array<ArrayBuffer>>()
   readonly #leases: Lease[] = []
   #working: Promise<void> = Promise.resolve()
   #stopped = false
@@ -58,7 +63,7 @@ export class NodeVolunteer {
       // Not open yet: the description of the run will say when.
       if (answer.kind === 'refused') return
       this.#welcome = answer
-      this.#hear(answer.newest.manifest)
+      this.#hear(answer.newest)
     }
     this.#socket.on('challenge', (told: { readonly challenge: string }) => {
       challenge = told.challenge
@@ -67,7 +72,7 @@ export class NodeVolunteer {
     this.#socket.on('run_described', () => {
       if (this.#welcome === undefined) void join()
     })
-    this.#socket.on('policy_announced', ({ manifest }: PolicyAnnouncement) => this.#hear(manifest))
+    this.#socket.on('policy_announced', (announcement: PolicyAnnouncement) => this.#hear(announcement))
     this.#socket.on('lease_granted', (lease: Lease) => {
       this.#leases.push(lease)
       this.#work()
@@ -81,9 +86,9 @@ export class NodeVolunteer {
     await this.#engine?.release()
   }
 
-  #hear(manifest: Manifest): void {
-    this.#announced.set(manifest.version, manifest)
-    this.#wanted = manifest
+  #hear(policy: PublishedPolicy): void {
+    this.#announced.set(policy.manifest.version, policy)
+    this.#wanted = policy
     this.#work()
   }
 
@@ -95,12 +100,13 @@ export class NodeVolunteer {
     if (this.#stopped || this.#welcome === undefined || this.#wanted === undefined) return
     const lease = this.#leases.shift()
     if (lease !== undefined) await this.#fulfil(lease, this.#welcome)
-    if (this.#leases.length === 0 && this.#held !== this.#wanted) await this.#take(this.#wanted, this.#welcome)
+    if (this.#leases.length === 0 && this.#held !== this.#wanted.manifest) await this.#take(this.#wanted, this.#welcome)
     if (this.#leases.length === 0) this.#tell('work_wanted', { run: this.#held!.run, version: this.#held!.version, rollouts: ROWS })
   }
 
-  async #take(manifest: Manifest, { description, base }: Welcome): Promise<void> {
-    const checked = checkManifest(manifest, description.publicKey, undefined)
+  async #take(policy: PublishedPolicy, { description, base }: Welcome): Promise<void> {
+    const { manifest } = policy
+    const checked = checkPolicy(policy, description, undefined)
     if (checked.kind === 'refused') throw new Error(`version ${manifest.version}: ${checked.detail}`)
     if (this.#engine === undefined) {
       const lora = description.lora
@@ -108,38 +114,48 @@ export class NodeVolunteer {
         runtime: ort,
         kind: 'node',
         config: parseDecoderConfig(description.model, 'the run'),
-        weights: await this.#tensors(base.manifest),
+        weights: await this.#tensors(base),
         sessionOptions: cpuSessionOptions('cpu', 1),
         ...(lora === null ? {} : { lora })
       })
     }
-    if (manifest.kind === 'lora') await this.#engine.setAdapter(await this.#tensors(manifest))
-    else if (description.lora === null) await this.#engine.setWeights(await this.#tensors(manifest))
+    const tensors = await this.#tensors(policy)
+    if (manifest.kind === 'lora') await this.#engine.setAdapter(tensors)
+    else if (description.lora === null) await this.#engine.setWeights(tensors)
     this.#held = manifest
     this.#tell('version_held', { run: manifest.run, version: manifest.version, manifestHash: manifestHash(manifest) })
   }
 
-  async #tensors(manifest: Manifest): Promise<Map<string, Tensor>> {
+  async #tensors({ manifest, ancestors = [] }: PublishedPolicy): Promise<Map<string, Tensor>> {
+    const brought = await bringVersion([...ancestors, manifest], {
+      get: async hash => this.#chunks.get(hash),
+      put: async (hash, bytes) => void this.#chunks.set(hash, bytes),
+      fetch: async part => {
+        for (const { hash } of chunksOf(part)) if (!this.#chunks.has(hash)) this.#chunks.set(hash, await this.#chunk(hash, manifest))
+        return true
+      }
+    })
+    if (brought !== 'here') throw new Error(`version ${manifest.version}: ${JSON.stringify(brought)}`)
     const tensors = new Map<string, Tensor>()
     for (const group of manifest.groups) {
-      const chunks = await Promise.all(group.chunks.map(({ hash }) => this.#chunk(hash)))
-      for (const [name, tensor] of assembleGroup(group, chunks)) tensors.set(name, tensor)
+      for (const [name, tensor] of assembleGroup(group, group.chunks.map(({ hash }) => this.#chunks.get(hash)!.slice()))) tensors.set(name, tensor)
     }
     return tensors
   }
 
-  async #chunk(hash: string): Promise<Uint8Array<ArrayBuffer>> {
+  async #chunk(hash: string, { version }: Manifest): Promise<Uint8Array<ArrayBuffer>> {
     const response = await fetch(new URL(`/chunks/${hash}`, this.#options.server))
     const bytes = new Uint8Array(await response.arrayBuffer())
     if (sha256Hex(bytes) !== hash) throw new Error(`the origin gave ${bytes.byteLength} bytes with status ${response.status} that are not chunk ${hash}`)
+    if (version > 0) this.bytesFetched += bytes.byteLength
     return bytes
   }
 
   async #fulfil(lease: Lease, welcome: Welcome): Promise<void> {
-    const manifest = this.#announced.get(lease.version)
+    const policy = this.#announced.get(lease.version)
     // The version went with a damaged checkpoint, or bears another's number by now: the lease goes back by expiring.
-    if (manifest === undefined || manifestHash(manifest) !== lease.manifestHash) return
-    if (this.#held !== manifest) await this.#take(manifest, welcome)
+    if (policy === undefined || manifestHash(policy.manifest) !== lease.manifestHash) return
+    if (this.#held !== policy.manifest) await this.#take(policy, welcome)
     const generator = new BatchGenerator({ engine: this.#engine!, uniform, maxRows: ROWS })
     const seeds = new Map<string, { prompt: number; index: number; seed: string }>()
     for (const { prompt, tokens, samples } of lease.prompts) {

@@ -6,8 +6,9 @@ import { expect, test } from '@playwright/test'
 import { manifestHash } from '#shared/dissemination/manifest.ts'
 import { describedRun, publishedVersion } from '#shared/testing/swarm-fixtures.ts'
 import { startSignalingServer, type SignalingServer, type SignalingServerOptions } from '#signaling-server/server.ts'
-import { PolicyPublisher, type SignedPolicy } from '#trainer/coordinator/policy-publisher.ts'
+import { PolicyPublisher } from '#trainer/coordinator/policy-publisher.ts'
 import { ServerConnection } from '#trainer/coordinator/server-connection.ts'
+import type { SignedPolicy } from '#trainer/coordinator/signed-policy.ts'
 import { Deferred } from '#trainer/deferred.ts'
 import { publishOnly } from '#trainer/testing/publish-only.ts'
 
@@ -31,7 +32,7 @@ test.afterEach(async () => {
 
 function signed(version: number): SignedPolicy {
   const { manifest, chunks } = publishedVersion(version)
-  return { manifest, hash: manifestHash(manifest), chunks }
+  return { manifest, hash: manifestHash(manifest), chunks, ancestors: [] }
 }
 
 function openPublisher(newest: SignedPolicy, originUrl = server.url): { publisher: PolicyPublisher; opened: Promise<void> } {

@@ -1,5 +1,6 @@
-import { readdirSync, truncateSync } from 'node:fs'
+import { readdirSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
+import { sha256Hex } from '#shared/crypto/sha256.ts'
 import { LIES, makeTabLie } from './lying-tab.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { hashAdapter, readReport, readRollouts } from './run-records.ts'
@@ -101,6 +102,27 @@ test('sequential runs of one seed end with the same adapter, bit for bit', async
     await swarm.stop()
   }
   expect(hashes[1]).toBe(hashes[0])
+})
+
+test('a run of all parameters gives, published as deltas, bit for bit what whole versions give, also where a tab joins late; less is fetched', async ({ launchSwarm }) => {
+  test.setTimeout(240_000)
+  const runs: { weights: string; bytes: number }[] = []
+  for (const deltas of [false, true]) {
+    const overrides = { ...SMALL, parameters: 'full', lora: undefined, deltas, optimizer: { learningRate: 1e-4 } }
+    const swarm = await launchSwarm({ peers: 1, seed: 7, overrides, args: ['--updates', '6', '--mode', 'sequential'] })
+    // Two deltas behind the base, for whoever comes now.
+    await swarm.waitForFeed(({ report }) => report.updates >= 2)
+    await swarm.openTab()
+    await swarm.waitForFinish()
+    const report = readReport(swarm.reportFile)
+    expect(report.rollouts.rejected).toEqual({})
+    const { bytesFromOrigin, bytesFromPeers } = report.dissemination
+    const weights = readFileSync(join(swarm.runDirectory, 'checkpoints', 'version-6', 'model.safetensors'))
+    runs.push({ weights: sha256Hex(weights), bytes: bytesFromOrigin + bytesFromPeers })
+    await swarm.stop()
+  }
+  expect(runs[1]!.weights).toBe(runs[0]!.weights)
+  expect(runs[1]!.bytes, `${runs[1]!.bytes} bytes as deltas, ${runs[0]!.bytes} whole`).toBeLessThan(runs[0]!.bytes)
 })
 
 test('tabs that lie are refused by name, and the others go on', async ({ launchSwarm }) => {

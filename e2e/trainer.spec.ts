@@ -207,16 +207,42 @@ test('the adapter on disk is the one that was announced: PEFT names, and the con
   expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 8, base_model_name_or_path: join(bench.folder, 'model') })
 })
 
-test('a run that trains every parameter publishes whole models, and its rollouts pass the same checks', async ({ bench }) => {
+test('a run that trains every parameter ends, published as deltas, bit for bit as with whole models, and less is fetched', async ({ bench }) => {
+  const ends: { trained: Buffer; rollouts: unknown; bytes: number }[] = []
+  for (const deltas of [false, true]) {
+    const directory = join(bench.folder, deltas ? 'deltas' : 'whole')
+    const trainer = bench.train(['--run', bench.runFile({ updates: 6, parameters: 'full', mode: 'sequential', deltas, optimizer: { learningRate: 1e-4 } }), '--run-directory', directory])
+    await trainer.waitForEvent(({ event }) => event === 'run_opened')
+    const volunteer = bench.volunteer()
+    expect((await trainer.exited).code).toBe(0)
+    await volunteer.stop()
+    const report = readReport(join(directory, 'report.json'))
+    expect(report.updates).toBe(6)
+    expect(report.rollouts).toEqual({ leased: 6 * BATCH, accepted: 6 * BATCH, stale: 0, rejected: {} })
+    const trained = readFileSync(join(directory, 'checkpoints', 'version-6', 'model.safetensors'))
+    ends.push({ trained, rollouts: readRollouts(directory).map(({ id, version, reward }) => `${version}/${id}: ${reward}`).toSorted(), bytes: volunteer.bytesFetched })
+  }
+  const base = readFileSync(join(bench.folder, 'model', 'model.safetensors'))
+  expect(ends[0]!.trained.byteLength).toBe(base.byteLength)
+  expect(ends[0]!.trained.equals(base)).toBe(false)
+  expect(ends[1]!.trained.equals(ends[0]!.trained)).toBe(true)
+  expect(ends[1]!.rollouts).toEqual(ends[0]!.rollouts)
+  // Of the last version it hears at the end, too late perhaps.
+  expect(ends[1]!.bytes, `${ends[1]!.bytes} bytes as deltas, ${ends[0]!.bytes} whole`).toBeLessThan(ends[0]!.bytes)
+})
+
+test('a run of all parameters that was stopped goes on, and its volunteers with it', async ({ bench }) => {
   const directory = join(bench.folder, 'run')
   bench.volunteer()
-  expect((await bench.train(['--run', bench.runFile({ updates: 3, parameters: 'full', stalenessBudget: 1 }), '--run-directory', directory]).exited).code).toBe(0)
+  const first = bench.train(['--run', bench.runFile({ updates: 60, parameters: 'full', optimizer: { learningRate: 1e-4 } }), '--run-directory', directory])
+  await first.waitForEvent(reached(3))
+  await first.stop(30_000)
+  const { updates } = readReport(join(directory, 'report.json'))
+  const second = bench.train(['--resume', directory, '--updates', String(updates + 3)])
+  expect((await second.exited).code).toBe(0)
   const report = readReport(join(directory, 'report.json'))
-  expect(report.updates).toBe(3)
+  expect(report.updates).toBe(updates + 3)
   expect(report.rollouts.rejected).toEqual({})
-  const [base, trained] = [join(bench.folder, 'model', 'model.safetensors'), join(directory, 'checkpoints', 'version-3', 'model.safetensors')].map(path => readFileSync(path))
-  expect(trained!.byteLength).toBe(base!.byteLength)
-  expect(trained!.equals(base!)).toBe(false)
 })
 
 test('a run ends before its updates are done once held-out success reaches what its run file asks for, and says so', async ({ bench }) => {

@@ -29,6 +29,8 @@ export const runFile = v.strictObject({
   updates: whole(1, LIMITS.pointsPerSeries),
   /** What is trained: a LoRA adapter, or every parameter. */
   parameters: v.optional(v.picklist(['lora', 'full']), 'lora'),
+  /** With all parameters trained: versions are published as deltas of the one before where that is smaller. */
+  deltas: v.optional(v.boolean(), true),
   /** Folder with config.json, tokenizer.json and model.safetensors. */
   model: v.strictObject({ path: v.pipe(v.string(), v.minLength(1)) }),
   environment: v.strictObject({ name: v.string(), options: v.optional(v.record(v.string(), v.unknown()), {}) }),

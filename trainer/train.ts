@@ -1,6 +1,7 @@
 /** One run from its first to its last learner step: brings the parts together and decides when it ends. */
 import { join } from 'node:path'
 import { noteEvaluation } from '#shared/coordination/run-ledger.ts'
+import type { PolicyContent } from '#shared/dissemination/manifest.ts'
 import { groupTensors } from '#shared/dissemination/tensor-groups.ts'
 import { toHuggingFaceConfig } from '#shared/model/config.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
@@ -8,9 +9,10 @@ import type { Model } from '#shared/model/model-directory.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunEnd } from '#shared/protocol/run-report.ts'
-import { PolicyPublisher, signPolicy, type SignedPolicy } from './coordinator/policy-publisher.ts'
+import { PolicyPublisher } from './coordinator/policy-publisher.ts'
 import { RunHost } from './coordinator/run-host.ts'
 import { ServerConnection } from './coordinator/server-connection.ts'
+import { PolicySequence, signPolicy, type SignedPolicy } from './coordinator/signed-policy.ts'
 import { Deferred } from './deferred.ts'
 import type { LearnerStepMetrics, RolloutGroup } from './learner/learner.ts'
 import { now } from './run-clock.ts'
@@ -50,6 +52,8 @@ class TrainingRun {
   readonly #connection: ServerConnection
   readonly #publisher: PolicyPublisher
   readonly #hashes = new Map<number, string>()
+  /** Where versions are published as deltas. */
+  readonly #sequence: PolicySequence | undefined
   /** Signed, to be announced once the step is stored. */
   readonly #signed = new Map<number, SignedPolicy>()
   readonly #failure = new Deferred<never>()
@@ -66,6 +70,7 @@ class TrainingRun {
     const { runFile } = directory
     this.#options = options
     this.#parts = parts
+    this.#sequence = parts.lora === null && runFile.deltas ? new PolicySequence(directory.signingKey) : undefined
     const { model, start, learner, verifier } = parts
     for (const part of [learner, verifier, parts.evaluation]) part.failed.catch(error => this.#failure.reject(error))
     this.#host = new RunHost({
@@ -101,10 +106,10 @@ class TrainingRun {
       unreachable: reason => warn(`${server.url}: the signaling server cannot be reached (${reason}); still trying`),
       failed: error => this.#failure.reject(error)
     })
-    const base = this.#sign(0, null)
     for (const [version, parameters] of start.olderVersions) if (version > 0) this.#sign(version, parameters)
-    const newest = start.state.version === 0 ? base : this.#sign(start.state.version, parts.newest)
-    this.#publisher = new PolicyPublisher(this.#connection, server, { description: describeRun(directory, model, parts.lora), tokenizer: parts.tokenizer }, base, newest, {
+    const newest = start.state.version === 0 ? this.#signNext(0, null) : this.#signNext(start.state.version, parts.newest)
+    const base = start.state.version === 0 ? newest : this.#sign(0, null)
+    this.#publisher = new PolicyPublisher(this.#connection, server, { description: describeRun(directory, model, parts.lora, parts.newest), tokenizer: parts.tokenizer }, base, newest, {
       opened: () => say({ event: 'run_opened', run: directory.run, version: this.#host.state.version }),
       failed: error => this.#failure.reject(error)
     })
@@ -185,7 +190,7 @@ class TrainingRun {
     checkpoints.write(version + 1, await learner.learner.state())
     await this.#verify(() => verifier.verifier.keep(version + 1, parameters))
     this.#parts.newest = parameters
-    this.#signed.set(version + 1, this.#sign(version + 1, parameters))
+    this.#signed.set(version + 1, this.#signNext(version + 1, parameters))
     return metrics
   }
 
@@ -228,16 +233,19 @@ class TrainingRun {
       .catch(error => this.#failure.reject(error))
   }
 
+  /** To be published after the one that was signed last. */
+  #signNext(version: number, parameters: Tensors | null): SignedPolicy {
+    return this.#sign(version, parameters, this.#sequence)
+  }
+
   /** @param parameters null for the base model */
-  #sign(version: number, parameters: Tensors | null): SignedPolicy {
+  #sign(version: number, parameters: Tensors | null, sequence?: PolicySequence): SignedPolicy {
     const { directory } = this.#options
     const { lora, model } = this.#parts
     const adapter = version > 0 && lora !== null
     const tensors = parameters ?? model.weights
-    const policy = signPolicy(
-      { run: directory.run, version, parent: adapter ? 0 : null, kind: adapter ? 'lora' : 'full', groups: groupTensors(tensors) },
-      directory.signingKey
-    )
+    const content: PolicyContent = { run: directory.run, version, parent: adapter ? 0 : null, kind: adapter ? 'lora' : 'full', groups: groupTensors(tensors) }
+    const policy = sequence?.sign(content) ?? signPolicy(content, directory.signingKey)
     this.#hashes.set(version, policy.hash)
     return policy
   }
@@ -247,9 +255,10 @@ class TrainingRun {
   }
 }
 
-function describeRun({ run, runFile, signingKey }: RunDirectory, model: Model, lora: LoraConfig | null): RunDescription {
+/** @param trained the tensors of which a version consists, of whatever version */
+function describeRun({ run, runFile, signingKey }: RunDirectory, model: Model, lora: LoraConfig | null, trained: Tensors): RunDescription {
   const { goal, mode, stalenessBudget } = runFile
-  const bytes = [...model.weights.values()].reduce((sum, tensor) => sum + tensor.data.byteLength, 0)
+  const bytes = bytesOfTensors(model.weights)
   return {
     run,
     goal,
@@ -258,6 +267,11 @@ function describeRun({ run, runFile, signingKey }: RunDirectory, model: Model, l
     model: toHuggingFaceConfig(model.config),
     lora: lora === null ? null : { ...lora, targets: [...lora.targets] },
     publicKey: signingKey.publicKey,
-    downloadBytes: bytes
+    downloadBytes: bytes,
+    versionBytes: Math.max(bytes, bytesOfTensors(trained))
   }
+}
+
+function bytesOfTensors(tensors: Tensors): number {
+  return [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0)
 }

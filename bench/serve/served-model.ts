@@ -2,8 +2,9 @@
 import { signingKeyFrom } from '#shared/crypto/signature.ts'
 import { groupTensors } from '#shared/dissemination/tensor-groups.ts'
 import { toHuggingFaceConfig } from '#shared/model/config.ts'
-import { PolicyPublisher, signPolicy } from '#trainer/coordinator/policy-publisher.ts'
+import { PolicyPublisher } from '#trainer/coordinator/policy-publisher.ts'
 import { ServerConnection } from '#trainer/coordinator/server-connection.ts'
+import { signPolicy } from '#trainer/coordinator/signed-policy.ts'
 import { publishOnly } from '#trainer/testing/publish-only.ts'
 import { readModel, readTokenizerText } from '#trainer/model-files.ts'
 
@@ -25,7 +26,8 @@ export async function publishModel(url: string, token: string): Promise<() => Pr
     model: toHuggingFaceConfig({ ...config, eosTokenIds: [NEVER_DRAWN] }),
     lora: { rank: 8, alpha: 32, targets: ['q_proj' as const, 'v_proj' as const] },
     publicKey: key.publicKey,
-    downloadBytes: 1
+    downloadBytes: 1,
+    versionBytes: 2 ** 30
   }
   const tokenizer = await readTokenizerText(MODEL)
   return new Promise((resolve, reject) => {

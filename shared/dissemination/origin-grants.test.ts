@@ -1,35 +1,44 @@
 import { expect, test } from 'vitest'
-import { createOriginGrants, GRANT_AGAIN_MS, grantOrigin, returnGrants } from './origin-grants.ts'
+import { createOriginGrants, GRANT_AGAIN_MS, grantOrigin, keepGrants, returnGrants, settleGrants } from './origin-grants.ts'
 
-const CHUNKS = [0, 1, 2, 3, 4, 5, 6]
+const CHUNKS = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
 
 test('every chunk goes out once, in equal shares, the last ones to whoever asks again', () => {
-  const grants = createOriginGrants(CHUNKS.length)
-  const ask = (peer: string): readonly number[] => grantOrigin(grants, { peer, chunks: CHUNKS, sharers: 3, need: 'share' }, 0)
-  expect([ask('a'), ask('b'), ask('c'), ask('a')]).toEqual([[0, 1, 2], [3, 4, 5], [6], []])
+  const grants = createOriginGrants()
+  const ask = (peer: string): readonly string[] => grantOrigin(grants, { peer, chunks: CHUNKS, sharers: 3, need: 'share' }, 0)
+  expect([ask('1'), ask('2'), ask('3'), ask('1')]).toEqual([['a', 'b', 'c'], ['d', 'e', 'f'], ['g'], []])
 })
 
-test('who holds some layers is granted chunks of these', () => {
-  const grants = createOriginGrants(CHUNKS.length)
-  expect(grantOrigin(grants, { peer: 'a', chunks: [4, 5], sharers: 2, need: 'share' }, 0)).toEqual([4])
-  expect(grantOrigin(grants, { peer: 'b', chunks: CHUNKS, sharers: 1, need: 'share' }, 0)).toEqual([0, 1, 2, 3, 5, 6])
+test('who needs some chunks is granted of these, for whatever version they are', () => {
+  const grants = createOriginGrants()
+  expect(grantOrigin(grants, { peer: '1', chunks: ['e', 'f'], sharers: 2, need: 'share' }, 0)).toEqual(['e'])
+  expect(grantOrigin(grants, { peer: '2', chunks: CHUNKS, sharers: 1, need: 'share' }, 0)).toEqual(['a', 'b', 'c', 'd', 'f', 'g'])
 })
 
 test('what was granted to somebody who left is granted anew, unless it had the whole version', () => {
   for (const held of [false, true]) {
-    const grants = createOriginGrants(CHUNKS.length)
-    grantOrigin(grants, { peer: 'a', chunks: CHUNKS, sharers: 2, need: 'share' }, 0)
-    returnGrants(grants, 'a', held)
-    expect(grantOrigin(grants, { peer: 'b', chunks: CHUNKS, sharers: 1, need: 'share' }, 0)).toEqual(held ? [4, 5, 6] : CHUNKS)
+    const grants = createOriginGrants()
+    grantOrigin(grants, { peer: '1', chunks: CHUNKS, sharers: 2, need: 'share' }, 0)
+    if (held) settleGrants(grants, '1', CHUNKS)
+    returnGrants(grants, '1')
+    expect(grantOrigin(grants, { peer: '2', chunks: CHUNKS, sharers: 1, need: 'share' }, 0)).toEqual(held ? ['e', 'f', 'g'] : CHUNKS)
   }
 })
 
 test('who starves is given what nobody passed on for a while, the oldest first; who is alone, everything at once', () => {
-  const grants = createOriginGrants(CHUNKS.length)
-  for (const chunk of CHUNKS) grantOrigin(grants, { peer: 'a', chunks: [chunk], sharers: 1, need: 'share' }, 100 * (CHUNKS.length - chunk))
-  const starve = (now: number): readonly number[] => grantOrigin(grants, { peer: 'b', chunks: CHUNKS, sharers: 1, need: 'starving' }, now)
+  const grants = createOriginGrants()
+  for (const [index, chunk] of CHUNKS.entries()) grantOrigin(grants, { peer: '1', chunks: [chunk], sharers: 1, need: 'share' }, 100 * (CHUNKS.length - index))
+  const starve = (now: number): readonly string[] => grantOrigin(grants, { peer: '2', chunks: CHUNKS, sharers: 1, need: 'starving' }, now)
   expect(starve(GRANT_AGAIN_MS)).toEqual([])
-  expect(starve(GRANT_AGAIN_MS + 300)).toEqual([6, 5, 4])
-  expect(starve(GRANT_AGAIN_MS + 700)).toEqual([3, 2, 1, 0])
-  expect(grantOrigin(grants, { peer: 'c', chunks: CHUNKS, sharers: 1, need: 'alone' }, 0)).toEqual(CHUNKS)
+  expect(starve(GRANT_AGAIN_MS + 300)).toEqual(['g', 'f', 'e'])
+  expect(starve(GRANT_AGAIN_MS + 700)).toEqual(['d', 'c', 'b', 'a'])
+  expect(grantOrigin(grants, { peer: '3', chunks: CHUNKS, sharers: 1, need: 'alone' }, 0)).toEqual(CHUNKS)
+})
+
+test('what the origin no longer has is forgotten', () => {
+  const grants = createOriginGrants()
+  grantOrigin(grants, { peer: '1', chunks: CHUNKS, sharers: 1, need: 'alone' }, 0)
+  keepGrants(grants, new Set(['b']))
+  expect([...grants.grantedAt.keys()]).toEqual(['b'])
+  expect([...grants.byPeer.get('1')!]).toEqual(['b'])
 })

@@ -7,24 +7,28 @@ import { grantOrigin } from './origin-grants.ts'
 import { manifestOfSlice } from './slice-manifest.ts'
 import { layersOf } from './swarm-layers.ts'
 import type { AnnouncedPolicy, SwarmPeer, SwarmRun } from './swarm-state.ts'
+import { cheapestRoute, originChunks, type VersionRoute } from './version-route.ts'
 
-export function answerOriginWanted(run: SwarmRun, peer: SwarmPeer, { version, manifestHash, need }: OriginWanted, now: number): OriginGrant {
+export function answerOriginWanted(run: SwarmRun, peer: SwarmPeer, { version, manifestHash, need, from }: OriginWanted, now: number): OriginGrant {
   const policy = run.policies.get(version)
   if (policy?.hash !== manifestHash) return refuse('stale_version', `version ${version} is not announced here any more`)
   const layers = layersOf(run, peer.id)
+  const { toFetch, steps } = routeOf(run, policy, layers, from)
   const others = [...run.peers.values()].filter(other => other !== peer)
-  // Of those who have everything, any may be asked; a server that was restarted does not remember who took what.
-  if (need === 'share' && others.some(other => other.held.has(policy.hash) && covers(layersOf(run, other.id), layers))) return { kind: 'origin_granted', chunks: [] }
+  // Of those who have everything, any may be asked; a server that was restarted does not remember who took what. Who holds a version need not have had deltas for it.
+  const isWithOthers = steps.length === 0 && others.some(other => other.held.has(policy.hash) && covers(layersOf(run, other.id), layers))
+  if (need === 'share' && isWithOthers) return { kind: 'origin_granted', chunks: [] }
   const sharers = 1 + others.filter(({ held }) => !held.has(policy.hash)).length
-  return { kind: 'origin_granted', chunks: [...grantOrigin(policy.grants, { peer: peer.id, chunks: chunksNeeded(run, policy, layers), sharers, need }, now)] }
+  const granted = grantOrigin(run.grants, { peer: peer.id, chunks: chunksOf(toFetch).map(({ hash }) => hash), sharers, need }, now)
+  const placeOf = new Map(originChunks(policy).map(({ hash }, place) => [hash, place]))
+  return { kind: 'origin_granted', chunks: granted.flatMap(hash => placeOf.get(hash) ?? []) }
 }
 
-/** Places in the list of the manifest's chunks. */
-function chunksNeeded({ layers: runLayers }: SwarmRun, { manifest }: AnnouncedPolicy, layers: LayerRange | null): number[] {
-  const all = chunksOf(manifest)
-  if (layers === null || runLayers === undefined) return [...all.keys()]
-  const needed = new Set(chunksOf(manifestOfSlice(manifest, runLayers.config, layers)).map(({ hash }) => hash))
-  return [...all.keys()].filter(place => needed.has(all[place]!.hash))
+/** As the tab goes, which knows what it holds. */
+function routeOf({ layers: runLayers }: SwarmRun, { manifest, ancestors = [] }: AnnouncedPolicy, layers: LayerRange | null, from: number | null): VersionRoute {
+  const lineage = [...ancestors, manifest]
+  const parts = layers === null || runLayers === undefined ? lineage : lineage.map(member => manifestOfSlice(member, runLayers.config, layers))
+  return cheapestRoute(parts, new Set(from === null ? [] : [from]))
 }
 
 function covers(holder: LayerRange | null, layers: LayerRange | null): boolean {

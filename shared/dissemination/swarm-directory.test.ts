@@ -181,7 +181,7 @@ describe('publishing', () => {
     testbed.join(1)
     testbed.hold(1, base)
     expect(answers(testbed.join(2))).toMatchObject([{ kind: 'welcome', base: { manifest: base.manifest } }])
-    const wanted = (index: number, { manifest }: PublishedVersion, need: GrantNeed = 'share') => answers(testbed.step({ kind: 'origin_wanted', connection: peerName(index), message: { version: manifest.version, manifestHash: manifestHash(manifest), need } }))
+    const wanted = (index: number, { manifest }: PublishedVersion, need: GrantNeed = 'share') => answers(testbed.step({ kind: 'origin_wanted', connection: peerName(index), message: { version: manifest.version, manifestHash: manifestHash(manifest), need, from: null } }))
     // Of somebody who has it all, others get it.
     expect(wanted(2, base)).toEqual([{ kind: 'origin_granted', chunks: [] }])
     expect(wanted(2, base, 'alone')).toEqual([{ kind: 'origin_granted', chunks: [...base.chunks.keys()].map((_, place) => place) }])

@@ -7,7 +7,7 @@ import type { RunId } from '../protocol/identifiers.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import { refuse, type RefusalCode } from '../protocol/refusal.ts'
 import type { RolloutSubmission } from '../protocol/rollout.ts'
-import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
+import type { ChunkReference, PublishedPolicy } from '../protocol/manifest.ts'
 import type { RunFeed } from '../protocol/run-feed.ts'
 import type { v } from '../protocol/schema.ts'
 import type { STAGE_TELLS } from '../protocol/stage-messages.ts'
@@ -16,11 +16,13 @@ import type { LeaseGrant, RunOpened } from '../protocol/trainer-messages.ts'
 import type { IceServers, JoinRequest, LinkLost, OriginWanted, SignalSent, VersionHeld, WorkWanted } from '../protocol/volunteer-messages.ts'
 import { forgetAbandonedRuns, forgottenAt } from './abandoned-runs.ts'
 import { loseLink, passSignal } from './introductions.ts'
+import { settleGrants } from './origin-grants.ts'
 import { answerOriginWanted } from './origin-serving.ts'
 import { COVERAGE_INTERVAL_MS, coverageTells, passFragment, showCoverage, stepLayers } from './swarm-layers.ts'
 import { join, leave, renewIceServers } from './swarm-membership.ts'
 import { openRun, publishPolicy } from './swarm-publication.ts'
 import { newestRun, showRun, watchersOf, type ConnectionId, type Identification, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
+import { originChunks } from './version-route.ts'
 
 type ConnectionInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'connected'; readonly handshake: Handshake; readonly identification: Identification }
@@ -38,8 +40,8 @@ type ConnectionInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'origin_wanted'; readonly message: OriginWanted }
   // Trainers.
   | { readonly kind: 'run_opened'; readonly message: RunOpened }
-  /** `missing`: what the origin lacks of the manifest's chunks. */
-  | { readonly kind: 'policy_published'; readonly message: { readonly manifest: Manifest }; readonly missing: readonly ChunkReference[] }
+  /** `missing`: what the origin lacks of the version's `originChunks`. */
+  | { readonly kind: 'policy_published'; readonly message: PublishedPolicy; readonly missing: readonly ChunkReference[] }
   | { readonly kind: 'lease_granted'; readonly message: LeaseGrant }
   | { readonly kind: 'run_feed'; readonly message: { readonly run: string; readonly feed: RunFeed } }
   | StageTells
@@ -93,6 +95,7 @@ function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): D
         const { version, manifestHash } = input.message
         if (run.policies.get(version)?.hash !== manifestHash) return []
         peer.held.add(manifestHash)
+        settleGrants(run.grants, peer.id, originChunks(run.policies.get(version)!).map(({ hash }) => hash))
         return stepLayers(run, { kind: 'version_held', peer: peer.id, version }, now)
       })
     case 'version_dropped':
@@ -138,9 +141,9 @@ function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): D
     case 'run_opened':
       return openRun(directory, connection, input.message, now)
     case 'policy_published': {
-      const { manifest } = input.message
-      const run = runOf(directory, connection, manifest.run)
-      return run === undefined ? [answerRefused('unknown_run', `open run ${manifest.run} first`)] : publishPolicy(directory, run, manifest, input.missing, now)
+      const { run: name } = input.message.manifest
+      const run = runOf(directory, connection, name)
+      return run === undefined ? [answerRefused('unknown_run', `open run ${name} first`)] : publishPolicy(directory, run, input.message, input.missing, now)
     }
     case 'lease_granted': {
       const { peer, lease } = input.message

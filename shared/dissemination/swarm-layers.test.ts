@@ -115,7 +115,7 @@ describe('layers of a run', () => {
     bed.join(2, HALF)
     const published = publishedVersion(1)
     bed.publish(published)
-    const wanted = (index: number) => bed.step({ kind: 'origin_wanted', connection: peerName(index), message: { version: 1, manifestHash: manifestHash(published.manifest), need: 'share' } }).filter(({ kind }) => kind === 'answer')
+    const wanted = (index: number) => bed.step({ kind: 'origin_wanted', connection: peerName(index), message: { version: 1, manifestHash: manifestHash(published.manifest), need: 'share', from: null } }).filter(({ kind }) => kind === 'answer')
     const slices = [1, 2].map(index => bed.directory.runs.get(RUN)!.layers!.serving.hosts.get(peerName(index))!.assigned)
     expect(slices).toEqual([{ start: 0, end: 2 }, { start: 2, end: 4 }])
     // The version adapts layer 0: its only chunk is of no use to the second half.

@@ -8,7 +8,7 @@ import { introduce } from './introductions.ts'
 import { returnGrants } from './origin-grants.ts'
 import { isSignedJoin, peerIdOf } from './peer-identity.ts'
 import { stepLayers } from './swarm-layers.ts'
-import { isJoinable, newestPolicy, newestRun, type AnnouncedPolicy, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
+import { announcement, isJoinable, newestPolicy, newestRun, type AnnouncedPolicy, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmPeer, type SwarmRun } from './swarm-state.ts'
 
 export function join(directory: SwarmDirectory, connection: DirectoryConnection, request: JoinRequest, iceServers: IceServers, now: number): DirectoryEffect[] {
   const admitted = admit(directory, connection, request)
@@ -42,7 +42,7 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
   const layers = memory === undefined ? [] : stepLayers(run, { kind: 'peer_joined', peer: peer.id, memory, held }, now)
   effects.push({
     kind: 'answer',
-    answer: { kind: 'welcome', description: run.description, base: { manifest: base.manifest }, newest: { manifest: newest.manifest }, iceServers }
+    answer: { kind: 'welcome', description: run.description, base: announcement(base), newest: announcement(newest), iceServers }
   })
   if (run.trainer !== undefined) effects.push({ kind: 'tell', to: run.trainer, event: 'peer_joined', payload: { run: peer.run, peer: peer.id } })
   if (run.feed !== undefined) effects.push({ kind: 'tell', to: connection.id, event: 'run_feed', payload: run.feed })
@@ -94,7 +94,7 @@ export function leave(directory: SwarmDirectory, connection: DirectoryConnection
   connection.peer = undefined
   const run = directory.runs.get(peer.run)!
   run.peers.delete(peer.id)
-  for (const { hash, grants } of run.policies.values()) returnGrants(grants, peer.id, peer.held.has(hash))
+  returnGrants(run.grants, peer.id)
   const effects: DirectoryEffect[] = []
   const left: SwarmPeer[] = []
   for (const other of run.peers.values()) {

@@ -1,13 +1,14 @@
 /** Opening a run and announcing its versions. */
 import type { PolicyVersion } from '../protocol/identifiers.ts'
-import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
+import type { ChunkReference, PublishedPolicy } from '../protocol/manifest.ts'
 import { refuse, type Refusal } from '../protocol/refusal.ts'
 import type { RunOpened } from '../protocol/trainer-messages.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
-import { checkManifest, chunksOf, manifestHash } from './manifest.ts'
+import { bytesOf, checkPolicy, manifestHash } from './manifest.ts'
 import { createRunLayers, stepLayers } from './swarm-layers.ts'
-import { createOriginGrants } from './origin-grants.ts'
-import { describeRun, isJoinable, newestPolicy, watchersOf, type AnnouncedPolicy, type DirectoryAnswer, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmRun } from './swarm-state.ts'
+import { createOriginGrants, keepGrants } from './origin-grants.ts'
+import { announcement, describeRun, isJoinable, newestPolicy, watchersOf, type AnnouncedPolicy, type DirectoryAnswer, type DirectoryConnection, type DirectoryEffect, type SwarmDirectory, type SwarmRun } from './swarm-state.ts'
+import { originChunks } from './version-route.ts'
 
 /** Announcements remembered per peer, so that a trainer that returns does not make everybody fetch again. */
 const ANNOUNCEMENTS_REMEMBERED = 64
@@ -26,6 +27,7 @@ export function openRun(directory: SwarmDirectory, connection: DirectoryConnecti
     abandonedAt: undefined,
     opensAt: undefined,
     policies: new Map(),
+    grants: createOriginGrants(),
     peers: new Map(),
     feed: undefined,
     layers: createRunLayers(description, directory.options.firstPipeline),
@@ -48,12 +50,13 @@ export function openRun(directory: SwarmDirectory, connection: DirectoryConnecti
   return effects
 }
 
-/** @param missing what the origin lacks of the manifest's chunks */
-export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, missing: readonly ChunkReference[], now: number): DirectoryEffect[] {
-  const policy: AnnouncedPolicy = { manifest, hash: manifestHash(manifest), grants: createOriginGrants(chunksOf(manifest).length) }
+/** @param missing what the origin lacks of the version's chunks */
+export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, published: PublishedPolicy, missing: readonly ChunkReference[], now: number): DirectoryEffect[] {
+  const { manifest } = published
+  const policy: AnnouncedPolicy = { ...published, hash: manifestHash(manifest) }
   const versions = retainedVersions(run, manifest.version)
-  const chunks = chunksOf({ groups: versions.flatMap(version => (version === manifest.version ? manifest : run.policies.get(version)!.manifest).groups) })
-  const fault = findFault(directory, run, manifest, chunks)
+  const chunks = retainedChunks(versions.map(version => (version === manifest.version ? policy : run.policies.get(version)!)))
+  const fault = findFault(directory, run, published, chunks)
   if (fault !== undefined) return [answer(fault)]
   if (missing.length > 0) {
     return [
@@ -70,14 +73,17 @@ export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, manifest
   return [...forgotten, { kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy, standsHere), ...(couldJoin ? [] : describeRun(run, watchersOf(directory, manifest.run)))]
 }
 
-function findFault(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest, chunks: readonly ChunkReference[]): Refusal | undefined {
+function findFault(directory: SwarmDirectory, run: SwarmRun, published: PublishedPolicy, chunks: readonly ChunkReference[]): Refusal | undefined {
+  const { manifest, ancestors = [] } = published
   const republished = run.policies.get(manifest.version)?.hash === manifestHash(manifest)
   const newestSeen = run.opensAt !== undefined || republished ? undefined : newestPolicy(run)?.manifest.version
-  const checked = checkManifest(manifest, run.description.publicKey, newestSeen)
+  const checked = checkPolicy(published, run.description, newestSeen)
   if (checked.kind === 'refused') return checked
+  const stranger = [manifest, ...ancestors].find(({ run: name }) => name !== run.description.run)
+  if (stranger !== undefined) return refuse('malformed', `version ${stranger.version} belongs to run ${stranger.run}`)
   if (manifest.version !== 0 && !run.policies.has(0)) return refuse('malformed', `version ${manifest.version} before the base model, version 0`)
   if (manifest.version === 0 && manifest.kind !== 'full') return refuse('malformed', 'the base model, version 0, must be a full version')
-  const bytes = chunks.reduce((total, chunk) => total + chunk.size, 0)
+  const bytes = bytesOf(chunks)
   const { originBytesPerRun } = directory.options
   return bytes > originBytesPerRun ? refuse('storage_full', `run ${manifest.run} needs ${bytes} bytes, the origin keeps ${originBytesPerRun}`) : undefined
 }
@@ -85,6 +91,7 @@ function findFault(directory: SwarmDirectory, run: SwarmRun, manifest: Manifest,
 /** Of a version with the same number that is published later, everybody has to hear and say anew. */
 function forgetVersions(run: SwarmRun, versions: readonly PolicyVersion[], now: number): DirectoryEffect[] {
   for (const version of versions) run.policies.delete(version)
+  if (versions.length > 0) keepGrants(run.grants, new Set(retainedChunks([...run.policies.values()]).map(({ hash }) => hash)))
   return versions.flatMap(version => stepLayers(run, { kind: 'version_withdrawn', version }, now))
 }
 
@@ -92,6 +99,11 @@ function forgetVersions(run: SwarmRun, versions: readonly PolicyVersion[], now: 
 function retainedVersions({ policies, description }: SwarmRun, added: PolicyVersion): PolicyVersion[] {
   const versions = [...new Set([...policies.keys(), added])].toSorted((left, right) => right - left)
   return versions.filter((version, index) => version === 0 || index < description.stalenessBudget + 2)
+}
+
+/** What the origin keeps for them; versions share ancestors, and may share weights. */
+function retainedChunks(policies: readonly AnnouncedPolicy[]): ChunkReference[] {
+  return [...new Map(policies.flatMap(originChunks).map(chunk => [chunk.hash, chunk])).values()]
 }
 
 /** @param standsHere the trainer has come back to this version: whoever was told of another one since hears of this one again, even who still holds it */
@@ -103,7 +115,7 @@ function announce(run: SwarmRun, policy: AnnouncedPolicy, standsHere: boolean): 
     announced.add(policy.hash)
     const [oldest] = announced
     if (announced.size > ANNOUNCEMENTS_REMEMBERED && oldest !== undefined) announced.delete(oldest)
-    effects.push({ kind: 'tell', to: connection, event: 'policy_announced', payload: { manifest: policy.manifest } })
+    effects.push({ kind: 'tell', to: connection, event: 'policy_announced', payload: announcement(policy) })
   }
   return effects
 }

@@ -2,7 +2,7 @@
 import type { DecoderConfig } from '../model/config.ts'
 import type { Handshake } from '../protocol/handshake.ts'
 import type { ContentHash, PeerId, PolicyVersion, RunId } from '../protocol/identifiers.ts'
-import type { ChunkReference, Manifest } from '../protocol/manifest.ts'
+import type { ChunkReference, PublishedPolicy } from '../protocol/manifest.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import type { Refusal } from '../protocol/refusal.ts'
 import type { RunDescription } from '../protocol/run-description.ts'
@@ -13,7 +13,7 @@ import { createRng, type Rng } from '../random/rng.ts'
 import type { SequenceEvent, ServingState } from '../serving/serving-state.ts'
 import type { OriginGrants } from './origin-grants.ts'
 import type { JoinTerms } from './peer-identity.ts'
-import type { JoinAnswer, OriginGrant, VOLUNTEER_HEARS, WorkWanted } from '../protocol/volunteer-messages.ts'
+import type { JoinAnswer, OriginGrant, PolicyAnnouncement, VOLUNTEER_HEARS, WorkWanted } from '../protocol/volunteer-messages.ts'
 
 /** One socket. Chosen by the adapter. */
 export type ConnectionId = string
@@ -75,10 +75,8 @@ export interface SwarmPeer {
   status: PeerStatus | undefined
 }
 
-export interface AnnouncedPolicy {
-  readonly manifest: Manifest
+export interface AnnouncedPolicy extends PublishedPolicy {
   readonly hash: ContentHash
-  readonly grants: OriginGrants
 }
 
 export interface RunLayers {
@@ -100,6 +98,7 @@ export interface SwarmRun {
   /** The version at which a trainer opened the run, until it has published that one: it may have gone back to an older checkpoint. */
   opensAt: PolicyVersion | undefined
   readonly policies: Map<PolicyVersion, AnnouncedPolicy>
+  readonly grants: OriginGrants
   /** In the order in which they joined. */
   readonly peers: Map<PeerId, SwarmPeer>
   feed: RunFeed | undefined
@@ -135,6 +134,10 @@ export interface SwarmDirectory {
 
 export function createSwarmDirectory(options: DirectoryOptions): SwarmDirectory {
   return { options, rng: createRng(options.firstPipeline), connections: new Map(), runs: new Map(), draining: false, iceServersDueAt: Infinity, wakeAt: undefined }
+}
+
+export function announcement({ manifest, ancestors }: AnnouncedPolicy): PolicyAnnouncement {
+  return { manifest, ...(ancestors !== undefined && { ancestors }) }
 }
 
 export function newestRun(directory: SwarmDirectory): RunId | undefined {

@@ -71,7 +71,8 @@ export function assembleGroup(group: ManifestGroup, chunks: readonly Uint8Array<
   )
 }
 
-function contiguous(chunks: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+/** @returns the chunk itself when it is the only one, and aligned */
+export function contiguous(chunks: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [only] = chunks
   if (chunks.length === 1 && only !== undefined && only.byteOffset % FLOAT32_BYTES === 0) return only
   const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.byteLength, 0))

@@ -15,6 +15,10 @@ export const LIMITS = {
   /** On a data channel: below 16 KiB as text. */
   hashesPerMessage: 200,
   groupsPerManifest: 1_024,
+  /** Manifests that come along with one that is published as a delta. */
+  ancestorsPerPolicy: 16,
+  /** What the origin has of one: weights and all deltas on the way. */
+  chunksPerPolicy: 65_536,
   tensorsPerGroup: 64,
   /** Bytes that the origin keeps for one run. */
   originBytesPerRun: 8 * 1024 * 1024 * 1024,

@@ -1,5 +1,6 @@
 /** What a tab must know of a run before it can decide to help. */
 import { count, finite, publicKey, runId } from './identifiers.ts'
+import { LIMITS } from './limits.ts'
 import { v } from './schema.ts'
 
 export const loraDescription = v.strictObject({
@@ -17,11 +18,13 @@ export const runDescription = v.strictObject({
   stalenessBudget: count,
   /** config.json of the base model, as in its Hugging Face directory; `parseDecoderConfig` checks it. */
   model: v.record(v.string(), v.unknown()),
-  /** null: the run trains all parameters and publishes `full` versions. */
+  /** null: the run trains all parameters and publishes `full` and `delta` versions. */
   lora: v.nullable(loraDescription),
   /** Ed25519 public key that signs the run's manifests, hexadecimal. */
   publicKey,
   /** Bytes of the base model, for the cost shown before the start. */
-  downloadBytes: count
+  downloadBytes: count,
+  /** Most bytes that the weights of one version may have, of whatever kind; a manifest of more is refused. */
+  versionBytes: v.pipe(count, v.maxValue(LIMITS.originBytesPerRun))
 })
 export type RunDescription = v.InferOutput<typeof runDescription>

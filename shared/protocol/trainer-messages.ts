@@ -2,7 +2,7 @@
 import { contentHash, count, peerId, policyVersion, runId } from './identifiers.ts'
 import { lease } from './lease.ts'
 import { LIMITS } from './limits.ts'
-import { manifest } from './manifest.ts'
+import { publishedPolicy } from './manifest.ts'
 import { peerStatus } from './peer-status.ts'
 import { refusal } from './refusal.ts'
 import { rolloutSubmission } from './rollout.ts'
@@ -25,8 +25,8 @@ export const runOpened = v.strictObject({
 export type RunOpened = v.InferOutput<typeof runOpened>
 export const runOpenedAnswer = v.variant('kind', [v.strictObject({ kind: v.literal('run_open') }), refusal])
 
-/** Asked before the chunks are sent: the answer names those that the origin lacks. Announced once all are there and it is asked again. */
-export const policyPublished = v.strictObject({ manifest })
+/** Asked before the chunks are sent: the answer names those that the origin lacks, of the ancestors too. Announced once all are there and it is asked again. */
+export const policyPublished = publishedPolicy
 export type PolicyPublished = v.InferOutput<typeof policyPublished>
 export const policyPublishedAnswer = v.variant('kind', [
   v.strictObject({ kind: v.literal('announced') }),

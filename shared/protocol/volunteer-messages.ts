@@ -6,7 +6,7 @@ import { contentHash, count, peerId, policyVersion, publicKey, runId, signature 
 import { layerCoverage } from './layer-coverage.ts'
 import { lease } from './lease.ts'
 import { LIMITS } from './limits.ts'
-import { manifest } from './manifest.ts'
+import { publishedPolicy } from './manifest.ts'
 import { peerStatus } from './peer-status.ts'
 import { refusal } from './refusal.ts'
 import { rolloutSubmission, verdict } from './rollout.ts'
@@ -18,7 +18,7 @@ import { layerRange, memoryOffer, STAGE_HEARS, STAGE_TELLS } from './stage-messa
 /** Opaque to the server: simple-peer's offer, answer or candidate as JSON text. */
 const signalData = v.pipe(v.string(), v.maxLength(LIMITS.signalBytes))
 
-export const policyAnnouncement = v.strictObject({ manifest })
+export const policyAnnouncement = publishedPolicy
 export type PolicyAnnouncement = v.InferOutput<typeof policyAnnouncement>
 
 /** For links; what is in TURN credentials ends by itself. One address each. */
@@ -66,15 +66,15 @@ export type SubmissionAnswer = v.InferOutput<typeof submissionAnswer>
 
 /**
  * Asked, page → server, before chunks are taken from the origin. `share`: of what nobody takes yet. `starving`: nobody who is linked
- * has anything that is missing. `alone`: nobody is linked.
+ * has anything that is missing. `alone`: nobody is linked. `from`: the ancestor that is here, on which the way to the version begins.
  */
 export const GRANT_NEEDS = ['share', 'starving', 'alone'] as const
 export type GrantNeed = (typeof GRANT_NEEDS)[number]
-export const originWanted = v.strictObject({ version: policyVersion, manifestHash: contentHash, need: v.picklist(GRANT_NEEDS) })
+export const originWanted = v.strictObject({ version: policyVersion, manifestHash: contentHash, need: v.picklist(GRANT_NEEDS), from: v.nullable(policyVersion) })
 export type OriginWanted = v.InferOutput<typeof originWanted>
 export const originGrant = v.variant('kind', [
-  /** Places in the list of the manifest's chunks, each of which is named once. */
-  v.strictObject({ kind: v.literal('origin_granted'), chunks: v.pipe(v.array(v.pipe(count, v.maxValue(LIMITS.chunksPerManifest - 1))), v.maxLength(LIMITS.chunksPerManifest)) }),
+  /** Places in the list of what the origin has of the version, its ancestors' deltas included: each chunk is named once. */
+  v.strictObject({ kind: v.literal('origin_granted'), chunks: v.pipe(v.array(v.pipe(count, v.maxValue(LIMITS.chunksPerPolicy - 1))), v.maxLength(LIMITS.chunksPerPolicy)) }),
   refusal
 ])
 export type OriginGrant = v.InferOutput<typeof originGrant>

@@ -105,7 +105,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
   const unfinished = new Set(nodes.keys())
   const downloads: Download[] = []
   const waiting: Download[] = []
-  const grants = createOriginGrants(count)
+  const grants = createOriginGrants()
   let lives = 0
   let originBytes = 0
   const received = { all: 0, discarded: 0 }
@@ -180,9 +180,9 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
     received.all += fetcher.received.fromOrigin + fetcher.received.fromPeers
     received.discarded += fetcher.received.discarded
   }
-  const grant = (tab: Tab, need: GrantNeed): readonly number[] => {
-    const all = [...references.keys()]
-    if (overlay.fromOrigin !== undefined) return need === 'share' ? all.filter(chunk => overlay.fromOrigin!(chunk, tab.place)) : []
+  const grant = (tab: Tab, need: GrantNeed): readonly string[] => {
+    const all = references.map(({ hash }) => hash)
+    if (overlay.fromOrigin !== undefined) return need === 'share' ? all.filter((_, index) => overlay.fromOrigin!(index, tab.place)) : []
     return grantOrigin(grants, { peer: nameOf(tab), chunks: all, sharers: unfinished.size, need }, queue.nowMs)
   }
   const link = (a: Tab, b: Tab): void => {
@@ -200,7 +200,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
   const leave = (tab: Tab): void => {
     if (!unfinished.has(tab.place)) return
     tally(tab)
-    returnGrants(grants, nameOf(tab), false)
+    returnGrants(grants, nameOf(tab))
     for (const other of links[tab.place]!) unlink(tab, tabs[other]!)
     const newcomer = arrive(tab.place)
     tabs[tab.place] = newcomer
@@ -239,7 +239,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
       else if (event.kind === 'supply') supply(tab, event.input)
       else if (event.kind === 'leaves') leave(tab)
       else if (event.kind === 'grant_wanted') {
-        const hashes = grant(tab, event.need).map(chunk => references[chunk]!.hash)
+        const hashes = grant(tab, event.need)
         send(network, ORIGIN_PLACE, tab.place, MESSAGE_BYTES, { kind: 'fetch', place: tab.place, life: tab.life, input: { kind: 'origin_granted', version: 1, hashes } })
       } else {
         const { place, life, hash, offset } = event

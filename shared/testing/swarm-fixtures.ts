@@ -16,7 +16,7 @@ export const RUN = 'reverse-letters'
 export const RUN_KEY: SigningKey = signingKeyFrom(new Uint8Array(32).fill(9))
 
 export function describedRun(change: Partial<RunDescription> = {}): RunDescription {
-  return { run: RUN, goal: 'Reverse ten letters', mode: 'async', stalenessBudget: 1, model: {}, lora: null, publicKey: RUN_KEY.publicKey, downloadBytes: 4096, ...change }
+  return { run: RUN, goal: 'Reverse ten letters', mode: 'async', stalenessBudget: 1, model: {}, lora: null, publicKey: RUN_KEY.publicKey, downloadBytes: 4096, versionBytes: 16 * 1024 * 1024, ...change }
 }
 
 export interface PublishedVersion {

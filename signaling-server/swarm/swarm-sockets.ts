@@ -4,12 +4,13 @@ import { once } from 'node:events'
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
-import { chunksOf } from '#shared/dissemination/manifest.ts'
 import { peerIdOf } from '#shared/dissemination/peer-identity.ts'
 import { stepSwarmDirectory, type DirectoryInput } from '#shared/dissemination/swarm-directory.ts'
 import { createSwarmDirectory, type DirectoryEffect, type DirectoryOptions } from '#shared/dissemination/swarm-state.ts'
+import { originChunks } from '#shared/dissemination/version-route.ts'
 import { handshake, type Handshake } from '#shared/protocol/handshake.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
+import type { PublishedPolicy } from '#shared/protocol/manifest.ts'
 import { refuse, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
 import { TRAINER_ANSWERS, type PeerSubmits, type PolicyPublished } from '#shared/protocol/trainer-messages.ts'
@@ -135,7 +136,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
 
   /** What the directory has to know besides the message. */
   const knownHere = (event: string, message: unknown): object => {
-    if (event === 'policy_published') return { missing: origin.missing(chunksOf((message as PolicyPublished).manifest)) }
+    if (event === 'policy_published') return { missing: origin.missing(originChunks(message as PublishedPolicy)) }
     if (event === 'join') return { iceServers: iceServersFor(options.ice, peerIdOf((message as JoinRequest).publicKey), Date.now()) }
     return {}
   }

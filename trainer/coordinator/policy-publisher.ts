@@ -1,23 +1,10 @@
 /** Brings policy versions to the origin and has them announced. */
 import { setTimeout as wait } from 'node:timers/promises'
-import type { SigningKey } from '#shared/crypto/signature.ts'
-import { cutPolicy, manifestHash, signManifest, type PolicyContent } from '#shared/dissemination/manifest.ts'
-import type { Manifest } from '#shared/protocol/manifest.ts'
 import type { RunOpened } from '#shared/protocol/trainer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { UserError } from '../user-error.ts'
 import { ConnectionLost, type ServerConnection } from './server-connection.ts'
-
-export interface SignedPolicy {
-  readonly manifest: Manifest
-  readonly hash: string
-  readonly chunks: ReadonlyMap<string, Uint8Array<ArrayBuffer>>
-}
-
-export function signPolicy(content: PolicyContent, key: SigningKey): SignedPolicy {
-  const { body, chunks } = cutPolicy(content)
-  return { manifest: signManifest(body, key), hash: manifestHash(body), chunks }
-}
+import type { SignedPolicy } from './signed-policy.ts'
 
 export interface OriginAddress {
   readonly url: string
@@ -65,7 +52,7 @@ export class PolicyPublisher {
     void this.#bringUpToDate()
   }
 
-  /** A version that a newer one overtakes while it waits is left out. */
+  /** A version that a newer one overtakes while it waits is left out, or comes as an ancestor of that one. */
   publish(policy: SignedPolicy): void {
     this.#newest = policy
     void this.#bringUpToDate()
@@ -109,16 +96,18 @@ export class PolicyPublisher {
     await this.#publish(this.#base)
   }
 
-  async #publish({ manifest, chunks }: SignedPolicy): Promise<void> {
+  async #publish({ manifest, chunks, ancestors }: SignedPolicy): Promise<void> {
+    const lineage = [...ancestors, { manifest, chunks }]
+    const published = { manifest, ...(ancestors.length > 0 && { ancestors: ancestors.map(ancestor => ancestor.manifest) }) }
     for (let round = 0; round < ROUNDS; round++) {
-      const answer = await this.#connection.publish({ manifest })
+      const answer = await this.#connection.publish(published)
       if (answer.kind === 'announced') return
       if (answer.kind === 'refused' && answer.code === 'unknown_run') throw new ConnectionLost('the server has restarted since it was told of the run')
       if (answer.kind === 'refused') throw new Error(`the signaling server refused version ${manifest.version} (${answer.code}: ${answer.detail ?? ''})`)
       const missing = [...answer.hashes]
       await Promise.all(
         Array.from({ length: UPLOADS_AT_ONCE }, async () => {
-          for (let hash = missing.shift(); hash !== undefined; hash = missing.shift()) await this.#upload(hash, chunks.get(hash))
+          for (let hash = missing.shift(); hash !== undefined; hash = missing.shift()) await this.#upload(hash, lineage.find(member => member.chunks.has(hash))?.chunks.get(hash))
         })
       )
     }

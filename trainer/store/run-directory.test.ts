@@ -20,6 +20,12 @@ describe('a run directory', () => {
     expect(statSync(join(path, 'secrets.json')).mode & 0o777).toBe(0o600)
   })
 
+  test('opens again when the run trains every parameter, too', () => {
+    const path = join(folder, 'full')
+    const created = createRunDirectory(path, checkRunFile({ ...runFile, parameters: 'full', lora: undefined }, 'sums.toml'))
+    expect(openRunDirectory(path)).toEqual(created)
+  })
+
   test('takes a new number of updates from the command line when it is resumed', () => {
     const path = join(folder, 'longer')
     createRunDirectory(path, runFile)

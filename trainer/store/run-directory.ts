@@ -70,8 +70,9 @@ function describe(path: string, runFile: RunFile, { signingSeed, runSecret }: v.
   }
 }
 
-function asJson(runFile: RunFile): string {
-  return `${JSON.stringify(runFile, null, 2)}\n`
+/** Without what has no effect in the run: whoever reads it back takes it for a contradiction. */
+function asJson({ lora, ...others }: RunFile): string {
+  return `${JSON.stringify(others.parameters === 'full' ? others : { ...others, lora }, null, 2)}\n`
 }
 
 function runIdFrom(path: string): string {

@@ -3,6 +3,7 @@ import { createChunkFetcher } from '#shared/dissemination/fetcher-state.ts'
 import { createChunkSupplier, stepChunkSupplier, type SupplyEffect, type SupplyInput } from '#shared/dissemination/chunk-supplier.ts'
 import { chunksOf } from '#shared/dissemination/manifest.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
+import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import { createRng } from '#shared/random/rng.ts'
 import type { GrantNeed } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
@@ -22,7 +23,7 @@ export interface ChunkExchangeOptions {
   /** Measured over the link. */
   readonly roundTrip: (peer: string, ms: number) => void
   /** Which chunks of the version to take from the origin, as the signaling server says; undefined when it does not. */
-  readonly grant: (version: number, need: GrantNeed) => Promise<readonly string[] | undefined>
+  readonly grant: (version: number, need: GrantNeed, from: PolicyVersion | null) => Promise<readonly string[] | undefined>
   /** Nobody who can be reached has all of the version. It is waited for until `forget`. */
   readonly unavailable: (version: number) => void
   /** Bytes or links have changed. */
@@ -38,6 +39,8 @@ const FAILURES_SHOWN = 3
 
 interface Waiting {
   readonly manifest: PartOfManifest
+  /** Whose chunks are here, and on which the way to the version begins. */
+  readonly from: PolicyVersion | null
   readonly missing: Set<string>
   readonly resolve: (fetched: boolean) => void
 }
@@ -111,8 +114,11 @@ export class ChunkExchange {
     this.#links.sendStageFragment(peer, fragment)
   }
 
-  /** @returns true when every chunk of the version is stored; false when it was given up before */
-  async fetchVersion(manifest: PartOfManifest): Promise<boolean> {
+  /**
+   * @param from the version on whose chunks, which are here, the way to this one begins
+   * @returns true when every chunk is stored; false when it was given up before
+   */
+  async fetchVersion(manifest: PartOfManifest, from: PolicyVersion | null = null): Promise<boolean> {
     const { version } = manifest
     this.#giveUp(version)
     this.#lookedUp.set(version, manifest)
@@ -126,7 +132,7 @@ export class ChunkExchange {
     this.#lookedUp.delete(version)
     if (missing.size === 0) return true
     return new Promise<boolean>(resolve => {
-      this.#waiting.set(version, { manifest, missing, resolve })
+      this.#waiting.set(version, { manifest, from, missing, resolve })
       this.#fetch({ kind: 'chunks_wanted', version, chunks: chunks.filter(({ hash }) => missing.has(hash)) })
     })
   }
@@ -213,7 +219,7 @@ export class ChunkExchange {
   }
 
   async #askGrant(version: number, need: GrantNeed): Promise<void> {
-    const hashes = await this.#options.grant(version, need)
+    const hashes = await this.#options.grant(version, need, this.#waiting.get(version)?.from ?? null)
     this.#fetch(hashes === undefined ? { kind: 'grant_unanswered', version } : { kind: 'origin_granted', version, hashes })
   }
 

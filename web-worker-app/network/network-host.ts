@@ -108,9 +108,12 @@ export class NetworkHost {
     this.#order(api => api.closeRoutes(pipeline))
   }
 
-  /** @returns true when every chunk of the version is stored; false when it was given up before */
-  async fetchVersion(manifest: PartOfManifest): Promise<boolean> {
-    return (await this.#ask(api => api.fetchVersion(manifest))) ?? false
+  /**
+   * @param lineage the version's ancestors and itself, oldest first, of one slice
+   * @returns `here` once every chunk of the version is stored; `given_up` when it was forgotten or is brought by a later call
+   */
+  async bring(lineage: readonly PartOfManifest[]): ReturnType<NetworkWorkerApi['bring']> {
+    return (await this.#ask<Awaited<ReturnType<NetworkWorkerApi['bring']>>>(api => api.bring(lineage))) ?? 'given_up'
   }
 
   /** Neither fetched nor supplied any more. Chunks that other versions share with it must not be forgotten with it. */
@@ -139,7 +142,7 @@ export class NetworkHost {
     const options = this.#options
     const events: NetworkEvents = {
       roundTrip: (peer, ms) => options.roundTrip(peer, ms),
-      grant: (version, need) => options.grant(version, need),
+      grant: (version, need, from) => options.grant(version, need, from),
       unavailable: version => options.unavailable(version),
       refused: (peer, code) => options.refused(peer, code),
       stored: condition => {

@@ -5,6 +5,8 @@
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
+import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
+import type { Refusal } from '#shared/protocol/refusal.ts'
 import type { GrantNeed } from '#shared/protocol/volunteer-messages.ts'
 import type { LinkChannels } from '../mesh/link.ts'
 import type { LinkId } from '../mesh/links.ts'
@@ -27,7 +29,7 @@ export interface NetworkEvents {
   /** Measured over the link. */
   roundTrip(peer: string, ms: number): void
   /** Which chunks of the version to take from the origin, as the signaling server says; undefined when it does not. */
-  grant(version: number, need: GrantNeed): Promise<readonly string[] | undefined>
+  grant(version: number, need: GrantNeed, from: PolicyVersion | null): Promise<readonly string[] | undefined>
   /** Nobody who can be reached has all of the version. It is waited for until `forget`. */
   unavailable(version: number): void
   changed(state: NetworkState): void
@@ -46,7 +48,11 @@ export interface NetworkWorkerApi {
   /** Resolves when fragments will find their way. */
   openRoutes(routes: PlaceRoutes): void
   closeRoutes(pipeline: PipelineId): void
-  fetchVersion(manifest: PartOfManifest): Promise<boolean>
+  /**
+   * @param lineage the version's ancestors and itself, oldest first, of one slice
+   * @returns `here` once every chunk of the version is stored; `given_up` when it was forgotten or is brought by a later call
+   */
+  bring(lineage: readonly PartOfManifest[]): Promise<'here' | 'given_up' | Refusal>
   forget(manifest: PartOfManifest, shared: ReadonlySet<string>): void
   pin(owner: ChunkOwner): void
   /** @returns undefined when a chunk is not in the store */

@@ -1,5 +1,6 @@
 /** The module worker behind comlink. See `network-worker-api.ts` for the contract. */
 import { expose, transfer } from 'comlink'
+import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import { channelFrom } from '../mesh/channel-bridge.ts'
 import { ChunkExchange } from '../mesh/chunk-exchange.ts'
 import { StageRoutes } from '../mesh/stage-routes.ts'
@@ -7,6 +8,10 @@ import { assemblePolicy } from '../session/policy-tensors.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import { openChunkStore } from '../storage/open-chunk-store.ts'
 import type { NetworkWorkerApi } from './network-worker-api.ts'
+import { bringPolicy } from './policy-arrival.ts'
+
+/** By version, what was asked for last: an earlier call, perhaps of another slice, must not overtake it. */
+const brought = new Map<number, readonly PartOfManifest[]>()
 
 let opened: { readonly exchange: ChunkExchange; readonly store: ChunkStore; readonly routes: StageRoutes } | undefined
 
@@ -25,7 +30,7 @@ const worker: NetworkWorkerApi = {
       linkClosed: id => events.linkClosed(id),
       stageFragment: (peer, fragment) => routes.fragmentFrom(peer, fragment),
       roundTrip: (peer, ms) => events.roundTrip(peer, ms),
-      grant: (version, need) => events.grant(version, need),
+      grant: (version, need, from) => events.grant(version, need, from),
       unavailable: version => events.unavailable(version),
       changed: () => {
         const { bytesFromOrigin, bytesFromPeers, unreachable } = exchange
@@ -40,8 +45,18 @@ const worker: NetworkWorkerApi = {
   removeLink: (peer, id) => network().exchange.removeLink(peer, id),
   openRoutes: routes => network().routes.open(routes),
   closeRoutes: pipeline => network().routes.close(pipeline),
-  fetchVersion: manifest => network().exchange.fetchVersion(manifest),
-  forget: (manifest, shared) => network().exchange.forget(manifest, shared),
+
+  bring(lineage) {
+    const { version } = lineage.at(-1)!
+    brought.set(version, lineage)
+    return bringPolicy(lineage, { ...network(), isWanted: () => brought.get(version) === lineage })
+  },
+
+  forget(manifest, shared) {
+    brought.delete(manifest.version)
+    network().exchange.forget(manifest, shared)
+  },
+
   pin: owner => network().store.pin(owner),
 
   async assemble(manifest) {

@@ -17,7 +17,8 @@ export const sampleDescription: RunDescription = {
   model: { model_type: 'qwen3' },
   lora: { rank: 8, alpha: 32, targets: ['q_proj', 'v_proj'] },
   publicKey: '0'.repeat(64),
-  downloadBytes: 3_245_672
+  downloadBytes: 3_245_672,
+  versionBytes: 3_245_672
 }
 
 export const sampleFeed: RunFeed = {

@@ -4,8 +4,12 @@ import { chunksOf, cutPolicy, manifestHash, signManifest } from '#shared/dissemi
 import { groupTensors } from '#shared/dissemination/tensor-groups.ts'
 import { toHuggingFaceConfig } from '#shared/model/config.ts'
 import { randomAdapter, randomWeights } from '#shared/model/random-weights.ts'
+import type { Tensors } from '#shared/model/tensor.ts'
 import type { Manifest } from '#shared/protocol/manifest.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
+import { originChunks } from '#shared/dissemination/version-route.ts'
+import { deltaLineage } from '#shared/testing/delta-lineage.ts'
+import { RUN, RUN_KEY } from '#shared/testing/swarm-fixtures.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { MemoryChunkStore } from '../storage/memory-chunk-store.ts'
 import { KnownPolicies } from './known-policies.ts'
@@ -14,7 +18,7 @@ import { assemblePolicy } from './policy-tensors.ts'
 const config = tinyConfig()
 const lora: NonNullable<RunDescription['lora']> = { rank: 2, alpha: 4, targets: ['q_proj'] }
 const key = signingKeyFrom(new Uint8Array(32).fill(1))
-const description: RunDescription = { run: 'run', goal: '', mode: 'async', stalenessBudget: 4, model: toHuggingFaceConfig(config), lora, publicKey: key.publicKey, downloadBytes: 1 }
+const description: RunDescription = { run: 'run', goal: '', mode: 'async', stalenessBudget: 4, model: toHuggingFaceConfig(config), lora, publicKey: key.publicKey, downloadBytes: 1, versionBytes: 2 ** 20 }
 
 function policyOf(version: number, { run = 'run', signer = key, of = config, rank = lora.rank } = {}) {
   const tensors = version === 0 ? randomWeights(of, 0) : randomAdapter(of, { ...lora, rank }, version)
@@ -22,10 +26,15 @@ function policyOf(version: number, { run = 'run', signer = key, of = config, ran
   return { manifest: signManifest(body, signer), chunks, tensors }
 }
 
-function knownPolicies(): KnownPolicies {
-  const policies = KnownPolicies.of(description)
+function knownPolicies(of = description): KnownPolicies {
+  const policies = KnownPolicies.of(of)
   if (typeof policies === 'string') throw new Error(policies)
   return policies
+}
+
+/** The same weights in every version, but for a little step. */
+function nudged(of: typeof config, version: number): Tensors {
+  return new Map([...randomWeights(of, 0)].map(([name, { shape, data }]) => [name, { shape, data: data.map(weight => weight + version / 10_000) }]))
 }
 
 const announce = (manifest: Manifest) => knownPolicies().announce({ manifest })
@@ -55,8 +64,27 @@ test('a version is forgotten without the chunks that another one needs', () => {
   const same = signManifest({ ...adapter.manifest, version: 2 }, key)
   for (const manifest of [base.manifest, adapter.manifest, same]) policies.announce({ manifest })
   const removed = policies.remove({ version: 1, manifestHash: manifestHash(adapter.manifest) })!
-  expect(chunksOf(removed.manifest).every(({ hash }) => removed.shared.has(hash))).toBe(true)
+  expect(chunksOf(removed.version).every(({ hash }) => removed.shared.has(hash))).toBe(true)
   expect(policies.remove({ version: 1, manifestHash: manifestHash(adapter.manifest) })).toBeUndefined()
+})
+
+test('a version comes with the slice’s part of all that its deltas lead back to, and is forgotten with all of it', () => {
+  const ofRun = knownPolicies({ ...description, lora: null, publicKey: RUN_KEY.publicKey, run: RUN })
+  const [base, first, second] = deltaLineage(['full', 'delta', 'delta'], version => nudged(config, version)).map(({ manifest }) => manifest)
+  const announced = ofRun.announce({ manifest: second!, ancestors: [base!, first!] })
+  if (typeof announced === 'string') throw new Error(announced)
+  expect(ofRun.lineageOf(announced, { start: 1, end: 2 }).map(({ version, groups }) => [version, groups.map(({ name }) => name)])).toEqual([0, 1, 2].map(version => [version, ['layer.1']]))
+  const forgotten = new Set(chunksOf(ofRun.remove(announced)!.version).map(({ hash }) => hash))
+  expect(originChunks({ manifest: second!, ancestors: [base!, first!] }).every(({ hash }) => forgotten.has(hash))).toBe(true)
+  expect(chunksOf(second!).every(({ hash }) => forgotten.has(hash))).toBe(true)
+})
+
+test('an ancestor that does not fit the model is refused before anything is fetched for it', () => {
+  const ofRun = knownPolicies({ ...description, lora: null, publicKey: RUN_KEY.publicKey, run: RUN })
+  const [base, first] = deltaLineage(['full', 'delta'], version => nudged(tinyConfig({ layers: 4 }), version)).map(({ manifest }) => manifest)
+  const [, fitting] = deltaLineage(['full', 'delta'], version => nudged(config, version)).map(({ manifest }) => manifest)
+  expect(ofRun.announce({ manifest: first!, ancestors: [base!] })).toMatch(/version 0 has \d+ tensors, not/)
+  expect(ofRun.announce({ manifest: fitting!, ancestors: [base!] })).toMatch(/version 0 has \d+ tensors, not/)
 })
 
 test('tensors are put together as they were cut, and not before every chunk is here', async () => {

@@ -2,6 +2,7 @@ import { describeVolunteer, stepVolunteer } from '#shared/coordination/volunteer
 import { createVolunteer, type AnnouncedVersion, type VolunteerEffect, type VolunteerInput } from '#shared/coordination/volunteer-state.ts'
 import { signingKeyFrom } from '#shared/crypto/signature.ts'
 import { peerIdOf, signJoin } from '#shared/dissemination/peer-identity.ts'
+import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { RunId } from '#shared/protocol/identifiers.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
@@ -141,7 +142,7 @@ export class VolunteerSession {
         return
       case 'forget_version': {
         const removed = this.#policies?.remove(effect)
-        if (removed !== undefined) this.#network.host?.forget(removed.manifest, removed.shared)
+        if (removed !== undefined) this.#network.host?.forget(removed.version, removed.shared)
         return this.#engine?.dropVersion(effect.version)
       }
       case 'load_engine':
@@ -218,7 +219,7 @@ export class VolunteerSession {
       linkUp: () => this.#stages.linkUp(),
       linkDown: peer => this.#profile.linkGone(peer),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
-      grant: (version, need) => this.#askGrant(version, need),
+      grant: (version, need, from) => this.#askGrant(version, need, from),
       unavailable: version => {
         const manifestHash = this.#state.announced.get(version)
         if (manifestHash !== undefined) this.dispatch({ kind: 'version_unavailable', version, manifestHash })
@@ -247,21 +248,28 @@ export class VolunteerSession {
 
   async #fetchVersion({ version, manifestHash }: AnnouncedVersion): Promise<void> {
     const announced = { version, manifestHash }
-    const policies = this.#policies!
     const network = this.#network.host!
     const layers = this.#state.layers!
-    const fetched = await network.fetchVersion(policies.partOf(announced, layers))
+    if (!(await this.#bring(announced, this.#policies!.lineageOf(announced, layers)))) return
     // Of another slice other tensors are needed. A server that restarted assigns the same one again.
-    if (!fetched || this.#network.host !== network || !isSameRange(this.#state.layers, layers)) return
+    if (this.#network.host !== network || !isSameRange(this.#state.layers, layers)) return
     this.dispatch({ kind: 'version_ready', ...announced })
     if (this.#state.engine === 'ready') this.#addVersion(announced)
   }
 
+  /** @returns false when the version is not wanted any more, or cannot be had from what was published */
+  async #bring({ version, manifestHash }: AnnouncedVersion, lineage: readonly PartOfManifest[]): Promise<boolean> {
+    const brought = (await this.#network.host?.bring(lineage)) ?? 'given_up'
+    if (typeof brought === 'string' || this.#state.announced.get(version) !== manifestHash) return brought === 'here'
+    this.#refuseRun(brought.detail ?? brought.code)
+    return false
+  }
+
   /** @returns hashes; undefined when the server does not say */
-  async #askGrant(version: number, need: GrantNeed): Promise<string[] | undefined> {
+  async #askGrant(version: number, need: GrantNeed, from: number | null): Promise<string[] | undefined> {
     const manifestHash = this.#state.announced.get(version)
     if (manifestHash === undefined || !this.#state.joined) return undefined
-    const answer = await this.#server.ask('origin_wanted', { version, manifestHash, need })
+    const answer = await this.#server.ask('origin_wanted', { version, manifestHash, need, from })
     if (answer?.kind !== 'origin_granted' || this.#policies === undefined || this.#state.announced.get(version) !== manifestHash) return undefined
     return this.#policies.chunksAt({ version, manifestHash }, answer.chunks)
   }
@@ -325,7 +333,7 @@ export class VolunteerSession {
 
   /** @returns undefined when the version was given up meanwhile */
   async #policyTensors(announced: AnnouncedVersion): Promise<PolicyTensors | undefined> {
-    const kind = this.#policies!.get(announced).kind === 'lora' ? 'adapter' : 'weights'
+    const kind = this.#policies!.get(announced).manifest.kind === 'lora' ? 'adapter' : 'weights'
     if (kind === 'weights' && this.#policies!.description.lora !== null) return { kind: 'base' }
     const tensors = await this.#tensors(announced)
     return tensors && { kind, tensors }
@@ -333,12 +341,12 @@ export class VolunteerSession {
 
   /** The browser may have thrown chunks away since they were fetched: those are fetched again. */
   async #tensors(announced: AnnouncedVersion): Promise<Tensors | undefined> {
-    const part = this.#policies!.partOf(announced, this.#state.layers!)
+    const lineage = this.#policies!.lineageOf(announced, this.#state.layers!)
     const network = this.#network.host
     for (;;) {
-      const tensors = await network?.assemble(part)
+      const tensors = await network?.assemble(lineage.at(-1)!)
       if (tensors !== undefined) return tensors
-      if ((await network?.fetchVersion(part)) !== true) return undefined
+      if (!(await this.#bring(announced, lineage))) return undefined
     }
   }
 

@@ -51,7 +51,7 @@ export const network: Contestant = {
     const store = await openChunkStore(Date.now)
     for (const [hash, chunk] of chunks) await store.put(hash, chunk, body)
     const { network, side } = openNetwork(RECEIVER, port)
-    await network.fetchVersion(body)
+    await network.bring([body])
     network.introduce(RECEIVER, false)
     return { ...side, offer: body, send: () => undefined }
   },
@@ -66,7 +66,7 @@ export const network: Contestant = {
       },
       async receive(begun) {
         begun()
-        await network.fetchVersion(offer as PartOfManifest)
+        await network.bring([offer as PartOfManifest])
       }
     }
   }
