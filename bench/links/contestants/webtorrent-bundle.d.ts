@@ -9,7 +9,7 @@ declare module 'webtorrent/dist/webtorrent.min.js' {
   export default class WebTorrent {
     constructor(options: { readonly tracker: { readonly rtcConfig: RTCConfiguration } })
     seed(file: File, options: { readonly announce: readonly string[] }, seeding: (torrent: Torrent) => void): Torrent
-    add(torrentFile: Uint8Array, options: { readonly announce: readonly string[] }): Torrent
+    add(torrentFile: Uint8Array, options: { readonly announce: readonly string[]; readonly strategy?: 'rarest' | 'sequential' }): Torrent
     on(event: 'error', listener: (error: unknown) => void): void
   }
 }
