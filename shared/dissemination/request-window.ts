@@ -4,8 +4,10 @@
  */
 import { createWindowedExtremum, extremum, observe, type WindowedExtremum } from '../scheduling/windowed-extremum.ts'
 
-/** Of queueing at the sender: long enough that its uplink never runs dry, too short to be felt. */
+/** Of queueing at the sender: long enough that its uplink never runs dry. */
 const TARGET_MS = 60
+/** Where hidden states share the uplink: each of them waits as long, at every stage. */
+const TARGET_BESIDE_HIDDEN_STATES_MS = 15
 /** Pieces that the window grows by in a round trip when there is no queue, and shrinks by at most. */
 const GAIN = 2
 /** The way may have become longer, and clocks drift: what was the shortest is forgotten after this time. */
@@ -29,11 +31,12 @@ export function createRequestWindow(): RequestWindow {
  * @param oneWayMs from when it was sent, on the sender's clock, until it came, on ours: only its changes mean something. The way of
  * the question is left out, which may queue behind what we send to others
  */
-export function pieceCame(window: RequestWindow, oneWayMs: number, now: number): void {
+export function pieceCame(window: RequestWindow, oneWayMs: number, besideHiddenStates: boolean, now: number): void {
+  const targetMs = besideHiddenStates ? TARGET_BESIDE_HIDDEN_STATES_MS : TARGET_MS
   observe(window.base, oneWayMs, now)
   const queueMs = oneWayMs - extremum(window.base, now)!
-  if (queueMs >= TARGET_MS / 2) window.slowStart = false
-  const offTarget = Math.max(-1, (TARGET_MS - queueMs) / TARGET_MS)
+  if (queueMs >= targetMs / 2) window.slowStart = false
+  const offTarget = Math.max(-1, (targetMs - queueMs) / targetMs)
   const change = window.slowStart ? 1 : (GAIN * offTarget) / window.pieces
   window.pieces = Math.min(WINDOW_PIECES.most, Math.max(WINDOW_PIECES.least, window.pieces + change))
 }

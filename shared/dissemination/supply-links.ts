@@ -49,12 +49,12 @@ export function noteAsked(link: SupplyLink, hash: ContentHash, range: PieceRange
 }
 
 /** @returns what was asked, when this answers it */
-export function noteArrived(link: SupplyLink, { hash, offset, sentAt }: Piece, now: number): OutstandingPiece | undefined {
+export function noteArrived(link: SupplyLink, { hash, offset, sentAt, besideHiddenStates = false }: Piece, now: number): OutstandingPiece | undefined {
   const key = `${hash}/${offset}`
   const asked = link.outstanding.get(key)
   if (asked === undefined) return undefined
   link.outstanding.delete(key)
-  pieceCame(link.window, now - sentAt, now)
+  pieceCame(link.window, now - sentAt, besideHiddenStates, now)
   const sinceLast = now - Math.max(link.lastProgress, asked.askedAt)
   link.msPerPiece = link.msPerPiece === undefined ? sinceLast : link.msPerPiece + PACE_WEIGHT * (sinceLast - link.msPerPiece)
   link.lastProgress = now

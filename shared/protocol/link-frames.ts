@@ -1,7 +1,7 @@
 /**
  * Frames on the data channels of a link. `control` carries the JSON messages below; `bulk` carries pieces of chunks:
- * 32 bytes SHA-256 of the chunk, uint32 offset, uint32 milliseconds on the sender's clock (both little-endian), then at most
- * `LIMITS.pieceBytes` of payload; `stages` carries fragments of stage frames (`shared/pipeline/frame-fragments.ts`).
+ * 32 bytes SHA-256 of the chunk, uint32 offset, uint32 milliseconds on the sender's clock (both little-endian), a byte that is 1
+ * where hidden states leave the sender, too, then at most `LIMITS.pieceBytes` of payload; `stages` carries fragments of stage frames (`shared/pipeline/frame-fragments.ts`).
  * Flow control is receiver credit: a supplier sends only what was asked for, and askers keep few pieces outstanding.
  */
 import { contentHash, count } from './identifiers.ts'
@@ -25,13 +25,15 @@ export type LinkMessage = v.InferOutput<typeof linkMessage>
 export const linkHello = v.strictObject({ kind: v.literal('hello'), heard: v.boolean() })
 export type LinkHello = v.InferOutput<typeof linkHello>
 
-export const PIECE_HEADER_BYTES = 40
+export const PIECE_HEADER_BYTES = 41
 
 export interface Piece {
   readonly hash: string
   readonly offset: number
   /** When it was sent, in whole milliseconds on a clock of the sender's that never goes back: how long pieces queue shows in how this lags behind. */
   readonly sentAt: number
+  /** Hidden states leave the sender at this time, for whomever: they should not queue behind pieces. */
+  readonly besideHiddenStates?: boolean
   readonly payload: Uint8Array
 }
 
@@ -41,6 +43,7 @@ export function encodePiece(piece: Piece): Uint8Array<ArrayBuffer> {
   const view = new DataView(frame.buffer)
   view.setUint32(32, piece.offset, true)
   view.setUint32(36, piece.sentAt, true)
+  view.setUint8(40, piece.besideHiddenStates === true ? 1 : 0)
   frame.set(piece.payload, PIECE_HEADER_BYTES)
   return frame
 }
@@ -52,5 +55,5 @@ export function decodePiece(frame: Uint8Array): Piece | undefined {
   let hash = ''
   for (let index = 0; index < 32; index++) hash += frame[index]!.toString(16).padStart(2, '0')
   const view = new DataView(frame.buffer, frame.byteOffset)
-  return { hash, offset: view.getUint32(32, true), sentAt: view.getUint32(36, true), payload: frame.subarray(PIECE_HEADER_BYTES) }
+  return { hash, offset: view.getUint32(32, true), sentAt: view.getUint32(36, true), besideHiddenStates: view.getUint8(40) === 1, payload: frame.subarray(PIECE_HEADER_BYTES) }
 }

@@ -7,7 +7,7 @@ import { readBulkFrame, readControlFrame, readStageFrame } from './link-frame.ts
 const hash = 'ab'.repeat(32)
 
 test('pieces, messages and fragments are read back', () => {
-  const piece = { hash, offset: 70_000, sentAt: 123_456, payload: Uint8Array.of(1, 2, 3) }
+  const piece = { hash, offset: 70_000, sentAt: 123_456, besideHiddenStates: true, payload: Uint8Array.of(1, 2, 3) }
   expect(readBulkFrame(encodePiece(piece).buffer)).toEqual({ kind: 'piece', piece })
   const message = { kind: 'piece_wanted', hash, offset: 0, length: LIMITS.pieceBytes }
   expect(readControlFrame(JSON.stringify(message))).toEqual({ kind: 'message', message })

@@ -99,7 +99,7 @@ export class Link implements UplinkUser {
     while (this.isUp && this.#channels.bulk.bufferedAmount < BULK_BYTES_AHEAD) {
       const next = this.#pieces.shift()
       if (next === undefined) return
-      this.#send('bulk', encodePiece(next))
+      this.#send('bulk', encodePiece({ ...next, besideHiddenStates: this.#uplink.carriesHiddenStates }))
     }
   }
 

@@ -71,3 +71,19 @@ test('a link that goes takes its hidden states with it', () => {
   uplink.leave(users[0]!)
   expect(turns()).toEqual([0, 1])
 })
+
+test('hidden states are expected for a while after the last', () => {
+  const { uplink, users } = uplinkOf(2)
+  uplink.changed()
+  expect(uplink.carriesHiddenStates).toBe(false)
+  users[1]!.stageBytesWaiting = 100
+  uplink.changed()
+  expect(uplink.carriesHiddenStates).toBe(true)
+  vi.advanceTimersByTime(1000)
+  users[1]!.leave(100)
+  uplink.changed()
+  vi.advanceTimersByTime(1999)
+  expect(uplink.carriesHiddenStates).toBe(true)
+  vi.advanceTimersByTime(1)
+  expect(uplink.carriesHiddenStates).toBe(false)
+})

@@ -10,6 +10,8 @@ export interface UplinkUser {
 
 /** A link whose hidden states have not moved for so long does not hold the others up: its tab may be gone. */
 const STUCK_MS = 1000
+/** Hidden states come in steps: so long after one, the next is expected. */
+const EXPECTED_MS = 2000
 
 interface Seen {
   waiting: number
@@ -26,6 +28,7 @@ export class Uplink {
   readonly #now: () => number
   readonly #users = new Map<UplinkUser, Seen>()
   #timer: ReturnType<typeof setTimeout> | undefined
+  #hiddenStatesAt = Number.NEGATIVE_INFINITY
 
   constructor(now: () => number) {
     this.#now = now
@@ -37,6 +40,11 @@ export class Uplink {
 
   leave(user: UplinkUser): void {
     if (this.#users.delete(user)) this.changed()
+  }
+
+  /** They leave now, or have lately. */
+  get carriesHiddenStates(): boolean {
+    return this.#now() - this.#hiddenStatesAt < EXPECTED_MS
   }
 
   /** Something waits to be sent, or has left. */
@@ -52,6 +60,7 @@ export class Uplink {
     let taken = false
     for (const [user, seen] of this.#users) {
       const { stageBytesWaiting: waiting, stageBytesSent: sent } = user
+      if (waiting > 0 || sent !== seen.sent) this.#hiddenStatesAt = now
       if (seen.waiting === 0 || sent !== seen.sent) seen.since = now
       seen.waiting = waiting
       seen.sent = sent
