@@ -9,6 +9,7 @@ import { markdownTable } from './table.ts'
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   deltas: async () => (await import('./deltas/deltas-bench.ts')).deltasBenchmark,
   dissemination: async () => (await import('./dissemination/dissemination-bench.ts')).disseminationBenchmark,
+  'dissemination-simulated': async () => (await import('./dissemination/simulated-bench.ts')).simulatedDisseminationBenchmark,
   learner: async () => (await import('./learner.ts')).learnerBenchmark,
   links: async () => (await import('./links/links-bench.ts')).linksBenchmark,
   pipeline: async () => (await import('./pipeline/pipeline-bench.ts')).pipelineBenchmark,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../protocol/limits.ts'
 import { createRng } from '../random/rng.ts'
 import { leastPossibleMs, simulateDissemination, type DisseminationResult, type Overlay } from './dissemination.ts'
-import { chainOverlay, meshOverlay, starOverlay } from './overlays.ts'
+import { chainOverlay, meshOverlay, starOverlay, stripesOverlay, treeOverlay } from './overlays.ts'
 import type { NetworkNode } from './packet-network.ts'
 
 const BYTES_PER_MS = 125
@@ -34,6 +34,16 @@ describe('20 MB to tabs with home uplinks', () => {
   test('with uplinks of 5 to 50 Mbit/s within twice', () => {
     const tabs = mixed(16)
     expect(spread(tabs, meshOverlay(16, createRng(1))).lastMs / least(tabs)).toBeLessThanOrEqual(2)
+  })
+
+  test('a tree uses half of the uplinks twice, stripes every one once, and with equal uplinks they are no slower than a mesh by more than their depth', () => {
+    const tabs = equal(15)
+    const [tree, stripes, mesh] = [treeOverlay(15, 2), stripesOverlay(15, 4), meshOverlay(15, createRng(1))].map(overlay => spread(tabs, overlay))
+    // Each of those who serve sends everything twice.
+    expect(tree!.lastMs).toBeGreaterThan((2 * VERSION.chunks * VERSION.chunkBytes) / (20 * BYTES_PER_MS))
+    expect(stripes!.lastMs).toBeLessThan(tree!.lastMs)
+    expect(stripes!.lastMs / mesh!.lastMs).toBeGreaterThan(0.8)
+    for (const { originCopies } of [tree!, stripes!]) expect(originCopies).toBe(1)
   })
 
   test('a star and a line are far slower', () => {

@@ -39,3 +39,43 @@ export function chainOverlay(tabs: number): Overlay {
   const links = Array.from({ length: tabs }, (_, place) => new Set([place - 1, place + 1].filter(other => other >= 0 && other < tabs)))
   return { links, fromOrigin: (_, tab) => tab === 0, passesOn: (_, from, to) => to === from + 1 }
 }
+
+/** One tree: everybody takes everything from its parent, who serves so many. */
+export function treeOverlay(tabs: number, children: number): Overlay {
+  return forest(tabs, [Array.from({ length: tabs }, (_, place) => place)], children)
+}
+
+/**
+ * As many trees as everybody serves children: chunk c goes down tree c mod children, and whoever serves in one tree is a leaf in the others, so
+ * that every uplink is used once (Castro et al. 2003, "SplitStream").
+ */
+export function stripesOverlay(tabs: number, children: number): Overlay {
+  const trees = Array.from({ length: children }, (_, tree) => {
+    const serves = (place: number): boolean => place % children === tree
+    const places = Array.from({ length: tabs }, (_, place) => place)
+    return [...places.filter(serves), ...places.filter(place => !serves(place))]
+  })
+  return forest(tabs, trees, children)
+}
+
+/** @param trees of each, the tabs by level: the first takes its chunks from the origin, the others from whoever is above them */
+function forest(tabs: number, trees: readonly (readonly number[])[], children: number): Overlay {
+  const parents = trees.map(order => {
+    const parentOf = new Map<number, number>()
+    for (const [index, place] of order.entries()) if (index > 0) parentOf.set(place, order[Math.floor((index - 1) / children)]!)
+    return parentOf
+  })
+  const links = Array.from({ length: tabs }, () => new Set<number>())
+  for (const parentOf of parents) {
+    for (const [place, parent] of parentOf) {
+      links[place]!.add(parent)
+      links[parent]!.add(place)
+    }
+  }
+  const treeOf = (chunk: number): number => chunk % trees.length
+  return {
+    links,
+    fromOrigin: (chunk, tab) => trees[treeOf(chunk)]![0] === tab,
+    passesOn: (chunk, from, to) => parents[treeOf(chunk)]!.get(to) === from
+  }
+}

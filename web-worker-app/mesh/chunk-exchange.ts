@@ -3,6 +3,7 @@ import { createChunkFetcher } from '#shared/dissemination/fetcher-state.ts'
 import { createChunkSupplier, stepChunkSupplier, type SupplyEffect, type SupplyInput } from '#shared/dissemination/chunk-supplier.ts'
 import { chunksOf } from '#shared/dissemination/manifest.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import { createRng } from '#shared/random/rng.ts'
 import type { GrantNeed } from '#shared/protocol/volunteer-messages.ts'
@@ -32,8 +33,10 @@ export interface ChunkExchangeOptions {
   readonly refused: (peer: string, code: string) => void
 }
 
-/** Chunks kept at hand while pieces of them are sent: reading one checks its hash, which takes longer than sending a piece. */
-const CHUNKS_AT_HAND = 4
+/** Chunks kept at hand while pieces of them are sent: reading one checks its hash, which takes longer than sending a piece. Every neighbour may be at another, and at the next. */
+const CHUNKS_AT_HAND = 2 * LIMITS.linksPerPeer
+/** Pieces come by the hundred a second. */
+const PROGRESS_MS = 50
 /** Failures of the origin in a row, without a byte from anywhere, after which people are told. */
 const FAILURES_SHOWN = 3
 
@@ -60,6 +63,7 @@ export class ChunkExchange {
   readonly #stopped = new AbortController()
   #failuresInARow = 0
   #timer: ReturnType<typeof setTimeout> | undefined
+  #progressTimer: ReturnType<typeof setTimeout> | undefined
 
   constructor(options: ChunkExchangeOptions) {
     this.#options = options
@@ -149,13 +153,17 @@ export class ChunkExchange {
   close(): void {
     this.#stopped.abort()
     clearTimeout(this.#timer)
+    clearTimeout(this.#progressTimer)
     for (const version of [...this.#lookedUp.keys(), ...this.#waiting.keys()]) this.#giveUp(version)
     this.#links.closeAll()
     this.#roundTrips.close()
   }
 
   #takeFrame(peer: string, frame: LinkFrame): void {
-    if (frame.kind === 'piece') return this.#fetch({ kind: 'piece_arrived', peer, piece: frame.piece })
+    if (frame.kind === 'piece') {
+      this.#fetch({ kind: 'piece_arrived', peer, piece: frame.piece })
+      return this.#tellProgress()
+    }
     if (frame.kind === 'bad_frame') return this.#refuseFrame(peer, frame)
     const { message } = frame
     switch (message.kind) {
@@ -182,6 +190,13 @@ export class ChunkExchange {
     if (hash === undefined) return this.#links.close(peer)
     this.#links.sendMessage(peer, { kind: 'chunk_refused', hash, code })
     this.#fetch({ kind: 'chunk_unavailable', peer, hash })
+  }
+
+  #tellProgress(): void {
+    this.#progressTimer ??= setTimeout(() => {
+      this.#progressTimer = undefined
+      this.#options.changed()
+    }, PROGRESS_MS)
   }
 
   #fetch(input: FetchInput): void {
@@ -236,6 +251,8 @@ export class ChunkExchange {
     const owner = [...this.#waiting.values()].find(({ missing }) => missing.has(hash))?.manifest
     if (owner === undefined) return
     await this.#options.store.put(hash, bytes, owner)
+    // Others will ask for it next.
+    this.#keepAtHand(hash, Promise.resolve(bytes))
     this.#supply({ kind: 'chunk_held', hash, size: bytes.byteLength })
     this.#options.changed()
     for (const [version, { missing, resolve }] of this.#waiting) {
@@ -279,10 +296,14 @@ export class ChunkExchange {
 
   #read(hash: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const bytes = this.#atHand.get(hash) ?? this.#options.store.get(hash)
+    this.#keepAtHand(hash, bytes)
+    return bytes
+  }
+
+  #keepAtHand(hash: string, bytes: Promise<Uint8Array<ArrayBuffer> | undefined>): void {
     this.#atHand.delete(hash)
     this.#atHand.set(hash, bytes)
     const [oldest] = this.#atHand.keys()
     if (this.#atHand.size > CHUNKS_AT_HAND && oldest !== undefined) this.#atHand.delete(oldest)
-    return bytes
   }
 }

@@ -22,8 +22,10 @@ export interface LinkListener {
 
 /** What the browser holds for a channel is limited, and one that overflows is closed: the rest waits here. */
 const STAGE_BYTES_AHEAD = 4 * 1024 * 1024
+/** Of pieces in the browser at a time. Enough that the uplink does not run dry before this thread hears that they left. */
+const BULK_BYTES_AHEAD = 128 * 1024
 /** A hidden state waits for what of a piece's channel is in the browser already: two pieces, 13 ms at 20 Mb/s. */
-const BULK_BYTES_AHEAD = 32 * 1024
+const BULK_BYTES_BEFORE_HIDDEN_STATES = 32 * 1024
 /** Whoever keeps to its credit never has so many on their way. */
 const PIECES_WAITING = 256
 
@@ -52,7 +54,6 @@ export class Link implements UplinkUser {
     control.addEventListener('message', ({ data }) => this.#takeControl(data))
     bulk.addEventListener('message', ({ data }) => this.#take(() => listener.frame(readBulkFrame(data))))
     stages.addEventListener('message', ({ data }) => this.#take(() => this.#takeStageFrame(data)))
-    bulk.bufferedAmountLowThreshold = BULK_BYTES_AHEAD / 2
     bulk.addEventListener('bufferedamountlow', () => uplink.changed())
     stages.addEventListener('bufferedamountlow', () => this.#sendFragments())
   }
@@ -96,10 +97,14 @@ export class Link implements UplinkUser {
   }
 
   sendPieces(): void {
-    while (this.isUp && this.#channels.bulk.bufferedAmount < BULK_BYTES_AHEAD) {
+    const { bulk } = this.#channels
+    const { carriesHiddenStates: besideHiddenStates } = this.#uplink
+    const ahead = besideHiddenStates ? BULK_BYTES_BEFORE_HIDDEN_STATES : BULK_BYTES_AHEAD
+    bulk.bufferedAmountLowThreshold = ahead / 2
+    while (this.isUp && bulk.bufferedAmount < ahead) {
       const next = this.#pieces.shift()
       if (next === undefined) return
-      this.#send('bulk', encodePiece({ ...next, besideHiddenStates: this.#uplink.carriesHiddenStates }))
+      this.#send('bulk', encodePiece({ ...next, besideHiddenStates }))
     }
   }
 
