@@ -144,8 +144,12 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
       case 'wake_at':
         schedule(queue, effect.at - queue.nowMs, { kind: 'fetch', place, life, input: { kind: 'time_passed' } })
         return
+      // Home uplinks queue.
+      case 'supplier_stalled':
+        return
       case 'chunk_missing':
       case 'refuse_chunk':
+      case 'suspect_sources':
       case 'ban_peer':
         throw new Error(`nobody misbehaves here: ${effect.kind}`)
     }
