@@ -37,7 +37,7 @@ export class LeasingTrainer {
   readonly left: string[] = []
   /** The newest status of each peer. */
   readonly statuses = new Map<string, PeerStatus>()
-  readonly #server: string
+  readonly server: string
   readonly #token: string
   readonly #socket: Socket
   readonly #key = signingKeyFrom(new Uint8Array(32).fill(3))
@@ -48,7 +48,7 @@ export class LeasingTrainer {
   #changed = new Set<() => void>()
 
   constructor(server: string, token: string, run: string, config: DecoderConfig, lora: LoraConfig) {
-    this.#server = server
+    this.server = server
     this.#token = token
     this.run = run
     this.config = config
@@ -94,21 +94,29 @@ export class LeasingTrainer {
 
   /** Version 0 has the random weights `0`, version n the adapter `n`. @returns hashes of its chunks */
   async publish(version: number): Promise<string[]> {
-    const tensors = version === 0 ? randomWeights(this.config, 0) : randomAdapter(this.config, this.lora, version)
-    const { body, chunks } = cutPolicy({ run: this.run, version, parent: version === 0 ? null : 0, kind: version === 0 ? 'full' : 'lora', groups: groupTensors(tensors) })
-    const manifest = signManifest(body, this.#key)
-    const published = (): Promise<PolicyPublishedAnswer> => this.#socket.timeout(10_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
-    const first = await published()
+    const { body, chunks } = this.#cut(version)
+    const first = await this.sendManifest(version)
     if (first.kind === 'chunks_missing') {
       for (const hash of first.hashes) {
-        const response = await fetch(`${this.#server}/chunks/${hash}`, { method: 'PUT', headers: { authorization: `Bearer ${this.#token}` }, body: chunks.get(hash)! })
+        const response = await fetch(`${this.server}/chunks/${hash}`, { method: 'PUT', headers: { authorization: `Bearer ${this.#token}` }, body: chunks.get(hash)! })
         if (!response.ok) throw new Error(`PUT of a chunk: ${response.status}`)
       }
-      const second = await published()
+      const second = await this.sendManifest(version)
       if (second.kind !== 'announced') throw new Error(`version ${version} was not announced: ${JSON.stringify(second)}`)
     }
     this.#newest = { version, hash: manifestHash(body) }
     return [...chunks.keys()]
+  }
+
+  /** Of a version, whatever was published since. */
+  sendManifest(version: number): Promise<PolicyPublishedAnswer> {
+    const manifest = signManifest(this.#cut(version).body, this.#key)
+    return this.#socket.timeout(10_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
+  }
+
+  /** The bytes of each chunk of a version. */
+  chunkSizes(version: number): ReadonlyMap<string, number> {
+    return new Map([...this.#cut(version).chunks].map(([hash, { byteLength }]) => [hash, byteLength]))
   }
 
   /** Resolves once the predicate holds; it is asked again after every status and delivery. */
@@ -140,6 +148,11 @@ export class LeasingTrainer {
 
   close(): void {
     this.#socket.disconnect()
+  }
+
+  #cut(version: number): ReturnType<typeof cutPolicy> {
+    const tensors = version === 0 ? randomWeights(this.config, 0) : randomAdapter(this.config, this.lora, version)
+    return cutPolicy({ run: this.run, version, parent: version === 0 ? null : 0, kind: version === 0 ? 'full' : 'lora', groups: groupTensors(tensors) })
   }
 
   #tellWaiting(): void {

@@ -3,15 +3,17 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pino, type Logger } from 'pino'
+import { ORIGIN_RESPONSES } from '#shared/dissemination/origin-grants.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { createApp } from './http/app.ts'
 import { ChunkOrigin } from './http/chunk-origin.ts'
 import { createMetrics } from './http/metrics.ts'
+import { OriginUplink } from './http/origin-uplink.ts'
 import { addressBlockOf, type AddressBlock } from './address-block.ts'
 import { NO_ICE_SERVERS, type IceOptions } from './ice-servers.ts'
 import type { ServingPort } from './serving-port.ts'
 import { openSwarmSockets } from './swarm/swarm-sockets.ts'
-import { TokenBuckets, type Rate } from './token-bucket.ts'
+import type { Rate } from './token-bucket.ts'
 
 export interface SignalingServerOptions {
   /** 0: any free port. */
@@ -38,6 +40,8 @@ export interface SignalingServerOptions {
   readonly socketRate?: Rate
   /** Bytes of chunks for one address. */
   readonly originRate?: Rate
+  /** Chunks that are sent at the same time, of however many are asked for; the others wait for their turn. Default: four. */
+  readonly originResponses?: number
   /** Reverse proxies in front of this server. */
   readonly proxies?: number
   /** How long answers for people may take after `close`, in milliseconds. */
@@ -74,15 +78,11 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
   const log = options.log ?? pino({ level: 'silent' })
   const origin = new ChunkOrigin()
   const addressOf = ({ socket, headers }: IncomingMessage): AddressBlock | undefined => addressBlockOf(socket.remoteAddress, headers['x-forwarded-for']?.toString(), options.proxies ?? 0)
-  const originRate = new TokenBuckets(options.originRate ?? { perSecond: 32 * 2 ** 20, burst: 1024 * 2 ** 20 })
-  const originLimit = (request: IncomingMessage, bytes: number): number => {
-    const address = addressOf(request)
-    return address === undefined ? 0 : originRate.take(address, bytes, performance.now())
-  }
+  const uplink = new OriginUplink({ rate: options.originRate ?? { perSecond: 32 * 2 ** 20, burst: 1024 * 2 ** 20 }, responses: options.originResponses ?? ORIGIN_RESPONSES, addressOf })
   const metrics = createMetrics(origin, () => sockets.counts())
   // The app first: socket.io takes its own requests before it passes the others on to whoever listened already.
   const serving: ServingPort = options.serving ?? { runs: () => sockets.serving.runs(), open: (sequence, listener) => sockets.serving.open(sequence, listener) }
-  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ ...options, serving }, () => sockets.readiness(), originLimit, origin, metrics, log))
+  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ ...options, serving }, () => sockets.readiness(), uplink, origin, metrics, log))
   const sockets = openSwarmSockets(
     http,
     {

@@ -2,11 +2,12 @@
 import WebTorrent, { type Torrent } from 'webtorrent/dist/webtorrent.min.js'
 import { signingKeyFrom } from '#shared/crypto/signature.ts'
 import { checkPolicy, manifestHash } from '#shared/dissemination/manifest.ts'
-import { peerIdOf, signJoin } from '#shared/dissemination/peer-identity.ts'
+import { signJoin } from '#shared/dissemination/peer-identity.ts'
 import { originChunks } from '#shared/dissemination/version-route.ts'
 import type { PublishedPolicy } from '#shared/protocol/manifest.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import type { Welcome } from '#shared/protocol/volunteer-messages.ts'
+import { describeFault } from '#web-worker-app/mesh/exchange-fault.ts'
 import { NetworkHost } from '#web-worker-app/network/network-host.ts'
 import { ServerConnection } from '#web-worker-app/session/server-connection.ts'
 
@@ -115,7 +116,8 @@ function join(links: boolean): void {
     },
     unavailable: version => console.error(`nobody has version ${version}`),
     changed: () => changed(),
-    refused: (peer, code) => console.error(`an exchange with ${peerIdOf(key.publicKey)} was closed by ${peer}: ${code}`)
+    fault: fault => console.error(describeFault(fault)),
+    connectionsUsedUp: () => console.error('no more connections')
   })
   server.connect()
 }

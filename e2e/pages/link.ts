@@ -49,6 +49,7 @@ function openTab(kind: 'transferred' | 'bridged', atUp: number, signal: (data: s
     linkUp: () => undefined,
     linkDown: () => undefined,
     linkLost: () => undefined,
+    connectionsUsedUp: () => undefined,
     signal: (_, data) => signal(data)
   })
   return { end: worker, connections }

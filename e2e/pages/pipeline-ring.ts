@@ -37,7 +37,8 @@ export class RingTab {
       signal: (to, data) => tabs.get(to)!.network.takeSignal(name, data),
       roundTrip: () => undefined,
       unavailable: () => undefined,
-      refused: () => undefined,
+      fault: () => undefined,
+      connectionsUsedUp: () => undefined,
       changed: () => undefined
     })
   }

@@ -39,6 +39,8 @@ function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: Readonly
   const served = new Map<string, number>()
   const completed = new Map<string, Uint8Array>()
   const refused: string[] = []
+  const stalled: string[] = []
+  const suspected: (readonly string[])[] = []
   let [now, order, failuresLeft, maxOutstanding, originBytes, completions, askedTwice] = [0, 0, originFailures, 0, 0, 0, 0]
 
   const later = (input: FetchInput): void => {
@@ -83,6 +85,8 @@ function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: Readonly
       if (effect.kind === 'ask_piece') supply(effect)
       if (effect.kind === 'wake_at') due.push({ at: effect.at, order: order++, input: { kind: 'time_passed' } })
       if (effect.kind === 'refuse_chunk') refused.push(effect.peer)
+      if (effect.kind === 'supplier_stalled') stalled.push(effect.peer)
+      if (effect.kind === 'suspect_sources') suspected.push(effect.sources)
       if (effect.kind === 'chunk_complete') {
         completions++
         completed.set(effect.hash, effect.bytes)
@@ -114,6 +118,8 @@ function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: Readonly
     fetcher,
     completed,
     refused,
+    stalled,
+    suspected,
     now: () => now,
     maxOutstanding: () => maxOutstanding,
     originBytes: () => originBytes,
@@ -219,6 +225,7 @@ test('a supplier that falls silent costs one stall; the origin sends only what i
   expect(FETCHER_DEFAULTS.stallMs + FETCHER_DEFAULTS.tickMs).toBeLessThanOrEqual(1000)
   expect(testbed.now()).toBeLessThanOrEqual(FETCHER_DEFAULTS.stallMs + FETCHER_DEFAULTS.tickMs + 100)
   expect(testbed.originBytes()).toBe(LIMITS.adapterChunkBytes - 10 * PIECE)
+  expect(testbed.stalled).toEqual([A])
 })
 
 test('when a supplier leaves in the middle, another one that has the chunk sends only what is missing', () => {
@@ -281,6 +288,7 @@ test('a liar whose bytes were mixed with others’ is found out when it sends a 
   testbed.link(B)
   testbed.untilComplete(60_000)
   expect(testbed.completed.size).toBe(1)
+  expect(testbed.suspected).toEqual([[A, B]])
   expect(testbed.refused).toEqual([B])
 })
 

@@ -7,7 +7,7 @@
 import type { ContentHash, PeerId, PolicyVersion } from '../protocol/identifiers.ts'
 import type { Piece } from '../protocol/link-frames.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
-import { addPiece, addRemainder, arrivedPrefix, beginAssembly, isWhole, matchesItsHash, ORIGIN } from './chunk-assembly.ts'
+import { addPiece, addRemainder, arrivedPrefix, beginAssembly, isWhole, matchesItsHash, ORIGIN, type Source } from './chunk-assembly.ts'
 import { isOffered, release, wakeLinks, type ChunkFetcher, type FetchContext, type WantedChunk } from './fetcher-state.ts'
 import { askPieces, type AskPiece } from './piece-asking.ts'
 import { stalled } from './request-window.ts'
@@ -46,6 +46,10 @@ export type FetchEffect =
   /** The bytes match the hash. Emitted once per chunk wanted. */
   | { readonly kind: 'chunk_complete'; readonly hash: ContentHash; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'refuse_chunk'; readonly peer: PeerId; readonly hash: ContentHash; readonly code: 'malformed' | 'too_large' | 'hash_mismatch' }
+  /** What these sent together does not match the hash; nobody knows whose bytes are wrong, unless it was the origin alone. */
+  | { readonly kind: 'suspect_sources'; readonly sources: readonly Source[]; readonly hash: ContentHash }
+  /** It owes what it was asked for; others are asked from now on. */
+  | { readonly kind: 'supplier_stalled'; readonly peer: PeerId }
   /** Close the link; the peer is asked nothing any more. */
   | { readonly kind: 'ban_peer'; readonly peer: PeerId }
   /** Input `time_passed` is due then. */
@@ -117,7 +121,7 @@ function take(fetcher: ChunkFetcher, input: FetchInput, now: number, effects: Fe
       return
     case 'time_passed':
       fetcher.wakeAt = undefined
-      moveStalled(fetcher, now)
+      moveStalled(fetcher, now, effects)
       wakeLinks(fetcher)
   }
 }
@@ -213,6 +217,7 @@ function finishIfWhole(fetcher: ChunkFetcher, hash: ContentHash, now: number, ef
   }
   fetcher.received.discarded += wanted.chunk.size
   const [only, ...others] = wanted.assembly.contributors
+  if (only === ORIGIN || others.length > 0) effects.push({ kind: 'suspect_sources', sources: [...wanted.assembly.contributors], hash })
   wanted.assembly = undefined
   if (only === ORIGIN && others.length === 0) {
     retryOriginLater(fetcher, hash, now)
@@ -235,11 +240,12 @@ function strike(fetcher: ChunkFetcher, peer: PeerId, hash: ContentHash, code: 'm
   effects.push({ kind: 'ban_peer', peer })
 }
 
-function moveStalled(fetcher: ChunkFetcher, now: number): void {
+function moveStalled(fetcher: ChunkFetcher, now: number, effects: FetchEffect[]): void {
   for (const link of fetcher.links.values()) {
     if (link.stalled || link.outstanding.size === 0 || now - link.lastProgress < fetcher.options.stallMs) continue
     link.stalled = true
     stalled(link.window)
+    effects.push({ kind: 'supplier_stalled', peer: link.peer })
     for (const wanted of fetcher.wanted.values()) if (wanted.source === link.peer) release(fetcher, wanted)
   }
 }

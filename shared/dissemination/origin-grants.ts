@@ -17,6 +17,8 @@ export interface OriginGrants {
 export const GRANT_AGAIN_MS = 4_000
 /** Chunks that somebody is given at a time who gets nothing from others. */
 const STARVING_MOST = 4
+/** Chunks that the origin sends at the same time: the fewer, the sooner the first are whole and passed on; one receiver's way may be narrower than the origin's. */
+export const ORIGIN_RESPONSES = 4
 
 export function createOriginGrants(): OriginGrants {
   return { grantedAt: new Map(), byPeer: new Map() }

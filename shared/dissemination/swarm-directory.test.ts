@@ -243,6 +243,20 @@ describe('publishing', () => {
     expect(told(testbed.publish(publishedVersion(2), 'trainer again'), 'policy_announced')).toEqual([])
   })
 
+  test('a manifest that is published again after newer ones is told to nobody, not even to those who never heard of it', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    for (const version of [base, first, publishedVersion(2)]) testbed.publish(version)
+    testbed.join(1)
+    const again = testbed.publish(first)
+    expect(answers(again)).toEqual([{ kind: 'announced' }])
+    expect(told(again, 'policy_announced')).toEqual([])
+    expect(answers(testbed.join(2))).toMatchObject([{ newest: { manifest: { version: 2 } } }])
+    // The origin has dropped version 1 by now.
+    for (const version of [3, 4, 5]) testbed.publish(publishedVersion(version))
+    expect(answers(testbed.publish(first))).toMatchObject([{ kind: 'refused', code: 'stale_version', detail: 'version 1 after version 5' }])
+  })
+
   test.each([
     ['an older version', 1, publishedVersion(1)],
     ['an older version that has become another', 1, publishedVersion(1, { content: 77 })],

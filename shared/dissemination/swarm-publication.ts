@@ -70,7 +70,9 @@ export function publishPolicy(directory: SwarmDirectory, run: SwarmRun, publishe
   run.policies.set(manifest.version, policy)
   const standsHere = run.opensAt !== undefined && manifest.version >= run.opensAt
   if (standsHere) run.opensAt = undefined
-  return [...forgotten, { kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announce(run, policy, standsHere), ...(couldJoin ? [] : describeRun(run, watchersOf(directory, manifest.run)))]
+  // An older one that is published again is nobody's newest version.
+  const announced = newestPolicy(run) === policy ? announce(run, policy, standsHere) : []
+  return [...forgotten, { kind: 'retain_chunks', run: manifest.run, chunks }, answer({ kind: 'announced' }), ...announced, ...(couldJoin ? [] : describeRun(run, watchersOf(directory, manifest.run)))]
 }
 
 function findFault(directory: SwarmDirectory, run: SwarmRun, published: PublishedPolicy, chunks: readonly ChunkReference[]): Refusal | undefined {

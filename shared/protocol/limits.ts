@@ -33,6 +33,8 @@ export const LIMITS = {
   rowsPerMicroBatch: 1_024,
   layers: 1_024,
   linksPerPeer: 12,
+  /** Chromium allows 500 WebRTC connections per renderer process, closed ones included until they are collected. */
+  connectionsPerPage: 400,
   iceServers: 8,
   /** Links, and the two neighbours in a pipeline. */
   pathsPerPeer: 14,

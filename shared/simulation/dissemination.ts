@@ -6,7 +6,7 @@ import { sha256Hex } from '../crypto/sha256.ts'
 import { stepChunkFetcher, type FetchEffect, type FetchInput } from '../dissemination/chunk-fetcher.ts'
 import { createChunkFetcher, type ChunkFetcher } from '../dissemination/fetcher-state.ts'
 import { createChunkSupplier, stepChunkSupplier, type ChunkSupplier, type SupplyEffect, type SupplyInput } from '../dissemination/chunk-supplier.ts'
-import { createOriginGrants, grantOrigin, returnGrants } from '../dissemination/origin-grants.ts'
+import { createOriginGrants, grantOrigin, ORIGIN_RESPONSES, returnGrants } from '../dissemination/origin-grants.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 import type { GrantNeed } from '../protocol/volunteer-messages.ts'
 import { createRng, type Rng } from '../random/rng.ts'
@@ -62,8 +62,6 @@ const MESSAGE_BYTES = 150
 const HASH_BYTES = 67
 /** Until the data channels of two tabs who were introduced are open. */
 const LINKING_MS = 300
-/** That the origin sends at the same time, a piece of each in turn. */
-const ORIGIN_RESPONSES = 4
 
 interface Tab {
   readonly place: number
@@ -146,8 +144,12 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
       case 'wake_at':
         schedule(queue, effect.at - queue.nowMs, { kind: 'fetch', place, life, input: { kind: 'time_passed' } })
         return
+      // Home uplinks queue.
+      case 'supplier_stalled':
+        return
       case 'chunk_missing':
       case 'refuse_chunk':
+      case 'suspect_sources':
       case 'ban_peer':
         throw new Error(`nobody misbehaves here: ${effect.kind}`)
     }
@@ -212,6 +214,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
     links = now
     fetch(newcomer, { kind: 'chunks_wanted', version: 1, chunks: references })
   }
+  /** A piece of each response in turn. */
   const originSends = (): void => {
     while (downloads.length < ORIGIN_RESPONSES && waiting.length > 0) downloads.push(waiting.shift()!)
     const download = downloads.shift()

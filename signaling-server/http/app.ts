@@ -5,9 +5,10 @@ import type { Logger } from 'pino'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import type { ServingPort } from '../serving-port.ts'
 import type { ChunkOrigin } from './chunk-origin.ts'
-import { chunkRoutes, type OriginLimit } from './chunk-routes.ts'
+import { chunkRoutes } from './chunk-routes.ts'
 import type { Metrics } from './metrics.ts'
 import { openAiRoutes } from './openai/openai-routes.ts'
+import type { OriginUplink } from './origin-uplink.ts'
 import { respondRefused } from './refusal-response.ts'
 import { securityHeaders } from './security-headers.ts'
 
@@ -28,7 +29,7 @@ const PAGE_ROUTES = ['/', '/dashboard', '/playground']
 /** Whether more tabs should be sent here. */
 export type Readiness = 'ready' | 'full' | 'draining'
 
-export function createApp(options: AppOptions, readiness: () => Readiness, originLimit: OriginLimit, origin: ChunkOrigin, metrics: Metrics, log: Logger): Express {
+export function createApp(options: AppOptions, readiness: () => Readiness, uplink: OriginUplink, origin: ChunkOrigin, metrics: Metrics, log: Logger): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use(securityHeaders)
@@ -40,7 +41,7 @@ export function createApp(options: AppOptions, readiness: () => Readiness, origi
     response.status(status === 'ready' ? 200 : 503).json({ status })
   })
   app.get('/metrics', async (_request, response) => void response.type(metrics.contentType).send(await metrics.exposition()))
-  app.use('/chunks', chunkRoutes(origin, originLimit, metrics, options.trainerToken))
+  app.use('/chunks', chunkRoutes(origin, uplink, metrics, options.trainerToken))
   if (options.serving !== undefined) app.use('/v1', openAiRoutes(options.serving, options.apiKeys ?? [], metrics, log))
   app.use('/models', express.static(options.models, { index: false, redirect: false }))
   app.get(PAGE_ROUTES, (_request, response) => {

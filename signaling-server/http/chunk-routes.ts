@@ -6,15 +6,13 @@ import { decode } from '#shared/protocol/schema.ts'
 import { tokensMatch } from '../trainer-token.ts'
 import type { ChunkOrigin } from './chunk-origin.ts'
 import type { Metrics } from './metrics.ts'
+import type { OriginUplink } from './origin-uplink.ts'
 import { respondRefused } from './refusal-response.ts'
 
 /** A chunk's address is its content: it never changes, so caches may keep it for ever. */
 const IMMUTABLE = 'public, max-age=31536000, immutable'
 
-/** @returns 0 when the sender of the request may have so many bytes; otherwise milliseconds after which it may ask again */
-export type OriginLimit = (request: Request, bytes: number) => number
-
-export function chunkRoutes(origin: ChunkOrigin, limit: OriginLimit, metrics: Metrics, trainerToken: string): Router {
+export function chunkRoutes(origin: ChunkOrigin, uplink: OriginUplink, metrics: Metrics, trainerToken: string): Router {
   const router = Router()
 
   router.param('hash', (_request, response, next, hash: string) => {
@@ -30,7 +28,7 @@ export function chunkRoutes(origin: ChunkOrigin, limit: OriginLimit, metrics: Me
       return
     }
     response.set({ 'Cache-Control': IMMUTABLE, 'Accept-Ranges': 'bytes', ETag: `"${request.params.hash}"`, 'Content-Type': 'application/octet-stream' })
-    sendRange(request, response, bytes, limit, metrics)
+    sendRange(request, response, bytes, uplink, metrics)
   })
 
   router.put(
@@ -71,7 +69,7 @@ export function chunkRoutes(origin: ChunkOrigin, limit: OriginLimit, metrics: Me
 }
 
 /** One range, or the whole when none, several or a malformed one is asked for (RFC 9110, section 14.2). */
-function sendRange(request: Request, response: Response, bytes: Buffer, limit: OriginLimit, metrics: Metrics): void {
+function sendRange(request: Request, response: Response, bytes: Buffer, uplink: OriginUplink, metrics: Metrics): void {
   const ranges = request.range(bytes.byteLength)
   if (ranges === -1) {
     response.status(416).set('Content-Range', `bytes */${bytes.byteLength}`).end()
@@ -79,13 +77,14 @@ function sendRange(request: Request, response: Response, bytes: Buffer, limit: O
   }
   const [range] = ranges === undefined || ranges === -2 || ranges.length !== 1 || ranges.type !== 'bytes' ? [] : ranges
   const body = range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)
-  const waitMs = limit(request, body.byteLength)
+  const waitMs = uplink.take(request, body.byteLength)
   if (waitMs > 0) {
     response.set({ 'Cache-Control': 'no-store', 'Retry-After': String(Math.ceil(waitMs / 1000)) })
     respondRefused(response, metrics, 429, 'too_many_requests', `more chunks for this address in ${waitMs} ms`)
     return
   }
   if (range !== undefined) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${bytes.byteLength}`)
-  if (request.method === 'GET') metrics.linkBytes.inc({ direction: 'sent', path: 'origin' }, body.byteLength)
-  response.set('Content-Length', String(body.byteLength)).end(body)
+  response.set('Content-Length', String(body.byteLength))
+  if (request.method === 'HEAD') response.end()
+  else uplink.send(request, response, body, () => metrics.linkBytes.inc({ direction: 'sent', path: 'origin' }, body.byteLength))
 }

@@ -229,7 +229,10 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
 
   const refuseSender = (socket: Socket | undefined, acknowledge: Acknowledge | undefined, refusal: Refusal): void => {
     metrics.countRefusal(refusal.code)
-    log.debug({ event: 'refused', connection: socket?.id, ...refusal })
+    const refused = { event: 'refused', connection: socket?.id, ...refusal }
+    // Trainers are few, and an operator knows each of them: one who is refused is broken, or somebody else.
+    if (socket?.data.handshake.role === 'trainer') log.warn({ ...refused, role: 'trainer', address: socket.handshake.address })
+    else log.debug(refused)
     if (acknowledge === undefined) socket?.emit('refused', refusal)
     else acknowledge(refusal)
   }

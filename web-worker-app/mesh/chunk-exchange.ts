@@ -8,6 +8,7 @@ import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import { createRng } from '#shared/random/rng.ts'
 import type { GrantNeed } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
+import type { ExchangeFault } from './exchange-fault.ts'
 import type { LinkFrame } from './link-frame.ts'
 import type { LinkChannels } from './link.ts'
 import { Links, type LinkId } from './links.ts'
@@ -29,8 +30,7 @@ export interface ChunkExchangeOptions {
   readonly unavailable: (version: number) => void
   /** Bytes or links have changed. */
   readonly changed: () => void
-  /** An exchange was closed because of what the peer sent. */
-  readonly refused: (peer: string, code: string) => void
+  readonly fault: (fault: ExchangeFault) => void
 }
 
 /** Chunks kept at hand while pieces of them are sent: reading one checks its hash, which takes longer than sending a piece. Every neighbour may be at another, and at the next. */
@@ -175,7 +175,7 @@ export class ChunkExchange {
       case 'chunk_unavailable':
         return this.#fetch({ kind: 'chunk_unavailable', peer, hash: message.hash })
       case 'chunk_refused':
-        this.#options.refused(peer, message.code)
+        this.#options.fault({ kind: 'refused_by', peer, code: message.code })
         return this.#fetch({ kind: 'chunk_unavailable', peer, hash: message.hash })
       case 'ping':
         return this.#links.sendMessage(peer, { kind: 'pong', id: message.id })
@@ -186,7 +186,7 @@ export class ChunkExchange {
 
   /** A frame that names its chunk ends that chunk's exchange; one that names none ends the link. Others deliver the rest. */
   #refuseFrame(peer: string, { hash, code }: Extract<LinkFrame, { kind: 'bad_frame' }>): void {
-    this.#options.refused(peer, code)
+    this.#options.fault({ kind: 'refused', sources: [peer], code, hash })
     if (hash === undefined) return this.#links.close(peer)
     this.#links.sendMessage(peer, { kind: 'chunk_refused', hash, code })
     this.#fetch({ kind: 'chunk_unavailable', peer, hash })
@@ -223,9 +223,14 @@ export class ChunkExchange {
         void this.#storeChunk(effect.hash, effect.bytes)
         return
       case 'refuse_chunk':
-        this.#options.refused(effect.peer, effect.code)
+        this.#options.fault({ kind: 'refused', sources: [effect.peer], code: effect.code, hash: effect.hash })
         return this.#links.sendMessage(effect.peer, { kind: 'chunk_refused', hash: effect.hash, code: effect.code })
+      case 'suspect_sources':
+        return this.#options.fault({ kind: 'refused', sources: effect.sources, code: 'hash_mismatch', hash: effect.hash })
+      case 'supplier_stalled':
+        return this.#options.fault({ kind: 'stalled', peer: effect.peer })
       case 'ban_peer':
+        this.#options.fault({ kind: 'banned', peer: effect.peer })
         return this.#links.close(effect.peer)
       case 'wake_at':
         clearTimeout(this.#timer)

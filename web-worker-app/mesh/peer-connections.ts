@@ -15,14 +15,13 @@ export interface ConnectionsListener {
   linkDown(peer: string): void
   /** A link that was asked for could not be made, or is no more, and not because the other tab left. */
   linkLost(peer: string): void
+  /** Once: this page makes no more connections. */
+  connectionsUsedUp(): void
   /** For the other tab, through the signaling server. */
   signal(to: string, data: string): void
 }
 
 const CONNECT_TIMEOUT_MS = 15_000
-/** Chromium allows 500 connections per renderer process, closed ones included until they are collected. */
-const CONNECTIONS_PER_PAGE = 400
-
 /** simple-peer takes a channel that it is offered for its own: ours have numbers that both sides know beforehand. */
 const FIRST_CHANNEL = 100
 
@@ -75,8 +74,9 @@ export class PeerConnections {
   introduce(peer: string, initiator: boolean): void {
     this.forget(peer)
     const config = this.#config()
-    if (config === undefined || this.#connections.size >= LIMITS.linksPerPeer || this.#made >= CONNECTIONS_PER_PAGE) return this.#listener.linkLost(peer)
+    if (config === undefined || this.#connections.size >= LIMITS.linksPerPeer || this.#made >= LIMITS.connectionsPerPage) return this.#listener.linkLost(peer)
     const id = this.#made++
+    if (this.#made === LIMITS.connectionsPerPage) this.#listener.connectionsUsedUp()
     const connection = new SimplePeer({ initiator, config })
     const made: PeerConnection = { id, connection, up: false, connectTimer: setTimeout(() => this.#lose(peer, id), CONNECT_TIMEOUT_MS) }
     this.#connections.set(peer, made)

@@ -11,7 +11,7 @@ import type { ChunkOwner } from '../storage/chunk-store.ts'
 import type { StoreOpening } from '../storage/open-chunk-store.ts'
 import type { NetworkEvents, NetworkState, NetworkWorkerApi } from './network-worker-api.ts'
 
-export interface NetworkOptions extends Omit<ConnectionsListener, 'channels' | 'closed'>, Pick<NetworkEvents, 'roundTrip' | 'grant' | 'unavailable' | 'refused' | 'stored'> {
+export interface NetworkOptions extends Omit<ConnectionsListener, 'channels' | 'closed'>, Pick<NetworkEvents, 'roundTrip' | 'grant' | 'unavailable' | 'fault' | 'stored'> {
   /** Of a link that is made now, for credentials end; undefined where none may be made. */
   readonly connectionConfig: () => RTCConfiguration | undefined
   readonly storage: StoreOpening
@@ -51,6 +51,7 @@ export class NetworkHost {
         options.changed()
       },
       linkLost: peer => options.linkLost(peer),
+      connectionsUsedUp: () => options.connectionsUsedUp(),
       signal: (to, data) => options.signal(to, data)
     })
     this.#api = this.#start()
@@ -144,7 +145,7 @@ export class NetworkHost {
       roundTrip: (peer, ms) => options.roundTrip(peer, ms),
       grant: (version, need, from) => options.grant(version, need, from),
       unavailable: version => options.unavailable(version),
-      refused: (peer, code) => options.refused(peer, code),
+      fault: fault => options.fault(fault),
       stored: condition => {
         // A store that goes with its worker says nothing of the next one.
         if (!this.#closed) options.stored(condition)

@@ -8,6 +8,7 @@ import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import type { Refusal } from '#shared/protocol/refusal.ts'
 import type { GrantNeed } from '#shared/protocol/volunteer-messages.ts'
+import type { ExchangeFault } from '../mesh/exchange-fault.ts'
 import type { LinkChannels } from '../mesh/link.ts'
 import type { LinkId } from '../mesh/links.ts'
 import type { PlaceRoutes } from '../mesh/stage-routes.ts'
@@ -35,8 +36,7 @@ export interface NetworkEvents {
   changed(state: NetworkState): void
   /** Chunks go elsewhere from now on; they were kept at first. */
   stored(condition: StorageCondition): void
-  /** An exchange was closed because of what the peer sent. */
-  refused(peer: string, code: string): void
+  fault(fault: ExchangeFault): void
 }
 
 export interface NetworkWorkerApi {

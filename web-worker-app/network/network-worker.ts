@@ -36,7 +36,7 @@ const worker: NetworkWorkerApi = {
         const { bytesFromOrigin, bytesFromPeers, unreachable } = exchange
         events.changed({ bytesFromOrigin, bytesFromPeers, unreachable })
       },
-      refused: (peer, code) => events.refused(peer, code)
+      fault: fault => events.fault(fault)
     })
     opened = { exchange, store, routes }
   },

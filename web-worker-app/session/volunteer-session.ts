@@ -5,6 +5,7 @@ import { peerIdOf, signJoin } from '#shared/dissemination/peer-identity.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { RunId } from '#shared/protocol/identifiers.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
@@ -12,6 +13,7 @@ import type { GrantNeed, JoinRequest, PolicyAnnouncement, Welcome } from '#share
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
+import { logFault } from '../mesh/exchange-fault.ts'
 import type { Reachability } from '../mesh/reachability.ts'
 import type { EngineTried, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
@@ -216,6 +218,7 @@ export class VolunteerSession {
     const network = this.#network.open({
       signal: (to, data) => this.#server.tell('signal', { to, data }),
       linkLost: peer => this.#server.tell('link_lost', { peer }),
+      connectionsUsedUp: () => console.warn(`${location.host} has introduced this tab ${LIMITS.connectionsPerPage} times: it links to nobody else, and fetches from the server, until it is reloaded`),
       linkUp: () => this.#stages.linkUp(),
       linkDown: peer => this.#profile.linkGone(peer),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
@@ -224,7 +227,7 @@ export class VolunteerSession {
         const manifestHash = this.#state.announced.get(version)
         if (manifestHash !== undefined) this.dispatch({ kind: 'version_unavailable', version, manifestHash })
       },
-      refused: (peer, code) => console.warn(`an exchange with ${peer} was closed: ${code}`)
+      fault: logFault
     })
     network.pin({ run: description.run, version: base.manifest.version })
     this.#cell.update({ description })

@@ -2,6 +2,7 @@
 import { cutPolicy } from '#shared/dissemination/manifest.ts'
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import { fragmentsOf } from '#shared/pipeline/frame-fragments.ts'
+import { describeFault } from '#web-worker-app/mesh/exchange-fault.ts'
 import { NetworkHost } from '#web-worker-app/network/network-host.ts'
 import { openChunkStore } from '#web-worker-app/storage/open-chunk-store.ts'
 import type { BulkSide, Contestant, TabPort } from './contestant.ts'
@@ -27,7 +28,8 @@ function openNetwork(other: string, port: TabPort): { readonly network: NetworkH
     roundTrip: () => undefined,
     unavailable: version => console.error(`nobody has version ${version}`),
     changed: () => undefined,
-    refused: (peer, code) => console.error(`refused by ${peer}: ${code}`)
+    fault: fault => console.error(describeFault(fault)),
+    connectionsUsedUp: () => console.error('no more connections')
   })
   const [incoming, outgoing] = [new MessageChannel(), new MessageChannel()]
   incoming.port2.addEventListener('message', ({ data }: MessageEvent<Uint8Array<ArrayBuffer>>) => port.hiddenStateArrived(data.slice(FRAGMENT_HEADER_BYTES)))
