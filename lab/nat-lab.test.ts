@@ -1,10 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openNatLab, type NatLab } from './nat-lab.ts'
 import { NAT_KINDS, type NatKind } from './nat-rules.ts'
+import { publishPort } from './published-port.ts'
 import { natLabLacks } from './requirements.ts'
 import { ownNamespaces } from './testing/own-namespaces.ts'
 
@@ -172,6 +175,15 @@ describe.skipIf(lacking !== undefined)('the NAT lab', () => {
     ['symmetric', 'symmetric', false]
   ] as const)('%s and %s, told by a server where the other is seen, meet: %s', async (first, second, can) => {
     expect(await meet(first, second)).toBe(can)
+  })
+
+  test('a server outside of it hears its hosts, and they hear all that it answers', async () => {
+    const outside = createServer((request, response) => request.pipe(response)).listen(0, '127.0.0.1')
+    await once(outside, 'listening')
+    const origin = await publishPort(lab, 'server', (outside.address() as AddressInfo).port)
+    const client = `const echo = await fetch('${origin}', { method: 'POST', body: 'x'.repeat(1_000_000) }); console.log((await echo.text()).length)`
+    expect(await lab.run(hostOf('symmetric'), process.execPath, ['--input-type=module', '-e', client])).toBe('1000000\n')
+    outside.close()
   })
 
   test('says what cannot be, and leaves nothing behind', async () => {
