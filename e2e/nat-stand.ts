@@ -39,6 +39,7 @@ export type KindPair = readonly [NatKind, NatKind]
 export const ROUNDS: readonly (readonly KindPair[])[] = [0, 1, 2].map(step => NAT_KINDS.map((kind, index) => [kind, NAT_KINDS[(index + step) % NAT_KINDS.length]!]))
 
 const hostOf = (kind: NatKind, side: number): string => `${kind}_${side}`
+const HOSTS = NAT_KINDS.flatMap(kind => [0, 1].map(side => [hostOf(kind, side), kind] as const))
 
 interface OfferedServer {
   readonly server: SignalingServer
@@ -63,23 +64,23 @@ export class NatStand {
 
   static async open(): Promise<NatStand> {
     const page = await buildPage(ROOT, () => {})
-    const hosts = NAT_KINDS.flatMap(kind => [0, 1].map(side => [hostOf(kind, side), kind] as const))
-    const lab = await openNatLab({ hosts: Object.fromEntries(hosts) })
-    const coturn = await startCoturn(undefined, {
-      address: lab.address('server'),
-      spawn: (command, args, options) => lab.spawn('server', command, args, options),
-      accepts: port => lab.run('server', process.execPath, ['-e', `require('node:net').connect(${port}, '${lab.address('server')}').once('connect', () => process.exit())`]).then(() => true, () => false)
-    })
-    const serve = async (ice: IceOptions): Promise<OfferedServer> => {
-      const token = randomBytes(32).toString('hex')
-      const server = await startSignalingServer({ ice, port: 0, host: '127.0.0.1', page, models: 'public/models', trainerToken: token })
-      return { server, token, origin: await publishPort(lab, 'server', server.port) }
+    const lab = await openNatLab({ hosts: Object.fromEntries(HOSTS) })
+    try {
+      const coturn = await startCoturnIn(lab)
+      const serve = async (ice: IceOptions): Promise<OfferedServer> => {
+        const token = randomBytes(32).toString('hex')
+        const server = await startSignalingServer({ ice, port: 0, host: '127.0.0.1', page, models: 'public/models', trainerToken: token })
+        return { server, token, origin: await publishPort(lab, 'server', server.port) }
+      }
+      const servers = { turn: await serve(coturn.ice), stun: await serve({ ...NO_ICE_SERVERS, stun: coturn.ice.stun }) }
+      const secureOrigins = Object.values(servers).map(({ origin }) => origin)
+      const browsers = new Map<string, Browser>()
+      for (const [host] of HOSTS) browsers.set(host, await launchBrowserIn(lab, host, { secureOrigins }))
+      return new NatStand(lab, coturn, servers, browsers)
+    } catch (error) {
+      await lab.close()
+      throw error
     }
-    const servers = { turn: await serve(coturn.ice), stun: await serve({ ...NO_ICE_SERVERS, stun: coturn.ice.stun }) }
-    const secureOrigins = Object.values(servers).map(({ origin }) => origin)
-    const browsers = new Map<string, Browser>()
-    for (const [host] of hosts) browsers.set(host, await launchBrowserIn(lab, host, { secureOrigins }))
-    return new NatStand(lab, coturn, servers, browsers)
   }
 
   /** @returns once each of the two tabs has told of itself */
@@ -153,4 +154,13 @@ export class TabPair {
     this.#coverage.close()
     this.#trainer.close()
   }
+}
+
+function startCoturnIn(lab: NatLab): Promise<Coturn> {
+  const address = lab.address('server')
+  return startCoturn(undefined, {
+    address,
+    spawn: (command, args, options) => lab.spawn('server', command, args, options),
+    accepts: port => lab.run('server', process.execPath, ['-e', `require('node:net').connect(${port}, '${address}').once('connect', () => process.exit())`]).then(() => true, () => false)
+  })
 }
