@@ -8,9 +8,12 @@ export class CoverageWatcher {
   readonly #listeners = new Set<(coverage: LayerCoverage) => void>()
   #latest: LayerCoverage | undefined
 
-  /** @throws when the server sends what breaks the schema */
-  constructor(server: string) {
-    this.#socket = io(server, { transports: ['websocket'], auth: { role: 'observer' } })
+  /**
+   * @param run the server's newest unless said
+   * @throws when the server sends what breaks the schema
+   */
+  constructor(server: string, run?: string) {
+    this.#socket = io(server, { transports: ['websocket'], auth: { role: 'observer', run } })
     this.#socket.on('layer_coverage', (raw: unknown) => {
       const decoded = decode(layerCoverage, raw)
       if (decoded.kind === 'malformed') throw new Error(describeMalformed('layer_coverage', decoded))

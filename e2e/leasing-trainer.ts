@@ -143,7 +143,7 @@ export class LeasingTrainer {
 
   readonly maxTokens = MAX_TOKENS
 
-  /** Rollouts in one lease, however many are wished for: fewer keep an engine that computes slowly from long batches. */
+  /** Rollouts in one lease, however many are wished for: fewer keep an engine that computes slowly from long batches; with none no work is given. */
   mostRollouts = Infinity
 
   close(): void {
@@ -160,9 +160,10 @@ export class LeasingTrainer {
   }
 
   #lease({ peer, rollouts }: Wish): void {
-    if (rollouts === 0) return
+    const granted = Math.min(rollouts, this.mostRollouts)
+    if (granted === 0) return
     const prompts: LeasedPrompt[] = []
-    for (let left = Math.min(rollouts, this.mostRollouts); left > 0; left -= SAMPLES_PER_PROMPT) {
+    for (let left = granted; left > 0; left -= SAMPLES_PER_PROMPT) {
       const prompt = this.#prompts++
       prompts.push({ prompt, tokens: this.promptTokens(prompt), samples: Array.from({ length: Math.min(left, SAMPLES_PER_PROMPT) }, (_, index) => ({ index, seed: this.seed(prompt, index) })) })
     }

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { openLab, type Lab, type LabOptions } from './lab.ts'
 import { listNamespaces } from './namespaces.ts'
 import { labLacks } from './requirements.ts'
+import { ownNamespaces } from './testing/own-namespaces.ts'
 
 const PROBE = fileURLToPath(new URL('testing/udp-probe.mjs', import.meta.url))
 const PORT = 9000
@@ -155,15 +156,14 @@ describe.skipIf(lacking !== undefined)('the emulated network', () => {
 
 describe.skipIf(lacking !== undefined)('a lab', () => {
   test('ends the programs of a node that is killed, and of all when it closes; nothing is left', async () => {
-    const before = await listNamespaces()
     await open({ a: {}, b: {} })
     const [killed, closed] = ['a', 'b'].map(node => once(lab.spawn(node, 'sleep', ['1000']), 'exit'))
-    expect(await listNamespaces()).toHaveLength(before.length + 2)
+    expect(await ownNamespaces()).toHaveLength(2)
     await lab.kill('a')
     expect(await killed).toEqual([null, 'SIGKILL'])
     await lab.close()
     expect(await closed).toEqual([null, 'SIGKILL'])
-    expect(await listNamespaces()).toEqual(before)
+    expect(await ownNamespaces()).toEqual([])
   })
 
   test('that died is removed with its programs when the next one opens', async () => {

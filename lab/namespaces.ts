@@ -27,14 +27,46 @@ export async function createNamespace(namespace: string): Promise<void> {
   await execute('ip', ['-n', namespace, 'link', 'set', 'lo', 'up'])
 }
 
-/** Gives the interface its address and makes it the way to everywhere: Chromium gathers candidates on the interface of the default route only. */
-export async function configureInterface(namespace: string, name: string, address: string): Promise<void> {
+/**
+ * Gives the interface its address and makes it the way to everywhere: Chromium gathers candidates on the interface of the default route only.
+ * @param gateway who knows the way; without one, everybody is asked for directly
+ */
+export async function configureInterface(namespace: string, name: string, address: string, gateway?: string): Promise<void> {
   const commands = [
     ['link', 'set', name, 'txqueuelen', '10000', 'up'],
     ['address', 'add', address, 'dev', name],
-    ['route', 'add', 'default', 'dev', name]
+    ['route', 'add', 'default', ...(gateway === undefined ? [] : ['via', gateway]), 'dev', name]
   ]
   for (const command of commands) await execute('ip', ['-n', namespace, ...command])
+}
+
+/** A switch, as an interface of its namespace. */
+export async function createBridge(namespace: string, name: string): Promise<void> {
+  await execute('ip', ['-n', namespace, 'link', 'add', name, 'type', 'bridge'])
+}
+
+export interface CableEnd {
+  readonly namespace: string
+  readonly interface: string
+}
+
+export async function connect(end: CableEnd, other: CableEnd): Promise<void> {
+  await execute('ip', ['link', 'add', end.interface, 'netns', end.namespace, 'type', 'veth', 'peer', 'name', other.interface, 'netns', other.namespace])
+}
+
+export async function plugIntoBridge({ namespace, interface: name }: CableEnd, bridge: string): Promise<void> {
+  await execute('ip', ['-n', namespace, 'link', 'set', name, 'master', bridge, 'up'])
+}
+
+export async function assignAddress(namespace: string, name: string, address: string): Promise<void> {
+  await execute('ip', ['-n', namespace, 'address', 'add', address, 'dev', name])
+  await execute('ip', ['-n', namespace, 'link', 'set', name, 'up'])
+}
+
+/** Runs a program in it to its end. */
+export async function executeIn(namespace: string, command: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await execute('ip', ['netns', 'exec', namespace, command, ...args])
+  return stdout
 }
 
 /** Ends every process in it, at once. */

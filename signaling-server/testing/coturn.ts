@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -20,15 +20,25 @@ export interface Coturn {
   stop(): Promise<void>
 }
 
-/** A real STUN and TURN server on loopback, for both transports, whose credentials `turnCredential` makes from this secret. */
-export async function startCoturn(secret = 'a secret that coturn knows, too'): Promise<Coturn> {
+/** Where it runs. */
+export interface CoturnPlace {
+  readonly address: string
+  readonly spawn: (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess
+  /** @returns whether somebody listens there */
+  readonly accepts: (port: number) => Promise<boolean>
+}
+
+const LOOPBACK: CoturnPlace = { address: '127.0.0.1', spawn, accepts }
+
+/** A real STUN and TURN server, for both transports, whose credentials `turnCredential` makes from this secret. */
+export async function startCoturn(secret = 'a secret that coturn knows, too', place = LOOPBACK): Promise<Coturn> {
   const folder = mkdtempSync(join(tmpdir(), 'coturn-'))
   const port = await freePort()
-  const options = ['--use-auth-secret', `--static-auth-secret=${secret}`, '--realm=murmuration', '--listening-ip=127.0.0.1', '--relay-ip=127.0.0.1', `--listening-port=${port}`, '--allow-loopback-peers']
+  const options = ['--use-auth-secret', `--static-auth-secret=${secret}`, '--realm=murmuration', `--listening-ip=${place.address}`, `--relay-ip=${place.address}`, `--listening-port=${port}`, '--allow-loopback-peers']
   const quiet = ['-n', '--no-tls', '--no-dtls', '--no-cli', '--log-file=stdout', `--pidfile=${join(folder, 'pid')}`, `--userdb=${join(folder, 'users')}`]
-  const coturn = spawn('turnserver', [...options, ...quiet], { stdio: 'ignore' })
-  while (!(await accepts(port))) if (coturn.exitCode !== null) throw new Error(`turnserver ended with ${coturn.exitCode}`)
-  const [stun, udp, tcp] = [`stun:127.0.0.1:${port}`, `turn:127.0.0.1:${port}?transport=udp`, `turn:127.0.0.1:${port}?transport=tcp`]
+  const coturn = place.spawn('turnserver', [...options, ...quiet], { stdio: 'ignore' })
+  while (!(await place.accepts(port))) if (coturn.exitCode !== null) throw new Error(`turnserver ended with ${coturn.exitCode}`)
+  const [stun, udp, tcp] = [`stun:${place.address}:${port}`, `turn:${place.address}:${port}?transport=udp`, `turn:${place.address}:${port}?transport=tcp`]
   return {
     port,
     stun,
