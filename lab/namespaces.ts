@@ -63,6 +63,12 @@ export async function assignAddress(namespace: string, name: string, address: st
   await execute('ip', ['-n', namespace, 'link', 'set', name, 'up'])
 }
 
+/** What goes to no network that the namespace is in is lost without a word. @param gateway an address of its network that nobody has */
+export async function routeIntoTheVoid(namespace: string, name: string, gateway: string): Promise<void> {
+  await execute('ip', ['-n', namespace, 'neighbour', 'add', gateway, 'lladdr', '02:00:00:00:00:01', 'nud', 'permanent', 'dev', name])
+  await execute('ip', ['-n', namespace, 'route', 'add', 'default', 'via', gateway, 'dev', name])
+}
+
 /** Runs a program in it to its end. */
 export async function executeIn(namespace: string, command: string, args: readonly string[]): Promise<string> {
   const { stdout } = await execute('ip', ['netns', 'exec', namespace, command, ...args])

@@ -177,6 +177,12 @@ describe.skipIf(lacking !== undefined)('the NAT lab', () => {
     expect(await meet(first, second)).toBe(can)
   })
 
+  test('what the server sends to an address at home is lost without an error, as on the internet', async () => {
+    await server[0]!.say({ address: lab.address(hostOf('symmetric')), port: 4000 }, 'lost')
+    await server[0]!.say(places[1]!, 'end')
+    expect(await server[1]!.hearUntil('end')).toHaveLength(1)
+  })
+
   test('a server outside of it hears its hosts, and they hear all that it answers', async () => {
     const outside = createServer((request, response) => request.pipe(response)).listen(0, '127.0.0.1')
     await once(outside, 'listening')

@@ -1,7 +1,7 @@
 /** Hosts behind routers of five kinds and a server, on one network that plays the internet. README.md shows its use. */
 import { UserError } from '#trainer/user-error.ts'
 import { LabNodes } from './lab-nodes.ts'
-import { assignAddress, configureInterface, connect, createBridge, executeIn, plugIntoBridge, removeDeadLabs } from './namespaces.ts'
+import { assignAddress, configureInterface, connect, createBridge, executeIn, plugIntoBridge, removeDeadLabs, routeIntoTheVoid } from './namespaces.ts'
 import { LAN, natRules, WAN, type NatKind } from './nat-rules.ts'
 import { natLabLacks } from './requirements.ts'
 
@@ -17,6 +17,8 @@ const SERVER_ADDRESSES = [`${NETWORK}.1`, `${NETWORK}.2`] as const
 const SERVER = 'server'
 const INTERNET = 'internet'
 const HOSTS = 250
+/** A gateway that is not there. As on the internet, what is sent to private addresses by way of it is lost; an error would end a TURN server's relay. */
+const VOID = `${NETWORK}.254`
 /** The same in every home, as it is in the world. */
 const HOME = { router: '192.168.1.1', host: '192.168.1.2' }
 
@@ -50,6 +52,7 @@ export class NatLab extends LabNodes {
     await this.addNode(SERVER, SERVER_ADDRESSES[0], async namespace => {
       await createBridge(namespace, INTERNET)
       for (const address of SERVER_ADDRESSES) await assignAddress(namespace, INTERNET, `${address}/24`)
+      await routeIntoTheVoid(namespace, INTERNET, VOID)
     })
   }
 

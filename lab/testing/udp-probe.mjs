@@ -5,7 +5,7 @@
  *     udp-probe.mjs echo PORT                       prints "ready", then sends every packet back
  *     udp-probe.mjs send ADDRESS PORT COUNT BYTES   sends packets 0 … COUNT − 1 of so many bytes, as fast as the interface takes them
  *     udp-probe.mjs ping ADDRESS PORT COUNT         prints the milliseconds of so many round trips, one after the other
- *     udp-probe.mjs talk [ADDRESS [PORT]]           prints "ready", sends for every line "ADDRESS PORT TEXT" of its stdin and then prints "sent"; prints "ADDRESS PORT TEXT" for every packet
+ *     udp-probe.mjs talk [ADDRESS [PORT]]           prints "ready", sends for every line "ADDRESS PORT TEXT" of its stdin and then prints "sent", or why not; prints "ADDRESS PORT TEXT" for every packet
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -46,7 +46,7 @@ function talk(address, port = 0) {
   socket.bind(port, address, () => console.log('ready'))
   createInterface({ input: process.stdin }).on('line', line => {
     const [to, toPort, text] = line.split(' ')
-    socket.send(text, Number(toPort), to, () => console.log('sent'))
+    socket.send(text, Number(toPort), to, error => console.log(error === null ? 'sent' : error.message))
   })
 }
 
