@@ -10,8 +10,11 @@ const TARGET_MS = 60
 const TARGET_BESIDE_HIDDEN_STATES_MS = 15
 /** Pieces that the window grows by in a round trip when there is no queue, and shrinks by at most. */
 const GAIN = 2
-/** The way may have become longer, and clocks drift: what was the shortest is forgotten after this time. */
-const BASE_WINDOW_MS = 30_000
+/**
+ * The way may have become longer, and clocks drift: what was the shortest is forgotten after this time. While pieces come without a pause their
+ * queue is never empty, and once the base is forgotten it would be taken for the way itself: a version has arrived long before.
+ */
+const BASE_WINDOW_MS = 180_000
 
 export const WINDOW_PIECES = { least: 2, first: 4, most: 64 } as const
 
