@@ -84,7 +84,10 @@ async function expectLinked(pair: TabPair): Promise<void> {
   expect(passed(), message).toBeGreaterThan(before)
 }
 
-for (const [round, title] of TITLES.entries()) {
+/** What is not linked directly is alike in all rounds: the others only when they are asked for. */
+const ROUNDS_WITHOUT_TURN = process.env['MURMURATION_NAT_MATRIX'] === undefined ? 1 : TITLES.length
+
+for (const [round, title] of TITLES.slice(0, ROUNDS_WITHOUT_TURN).entries()) {
   test(`without one, halves of a model behind every kind of NAT and ${title} are linked, or relayed by the server, and get every version`, async () => {
     await openPairs(round, 'stun', 'half')
     await Promise.all(pairs.map(expectServed))
