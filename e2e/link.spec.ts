@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test, type Page } from '@playwright/test'
 import { createServer, type ViteDevServer } from 'vite'
 import { LIMITS } from '#shared/protocol/limits.ts'
+import { MESSAGE_CHARACTERS } from '#web-worker-app/mesh/link-frame.ts'
 import type { ChannelKind } from './pages/link.ts'
 import type { Heard } from './pages/recorded-link.ts'
 
@@ -55,7 +56,7 @@ for (const kind of KINDS) {
     }
   })
 
-  for (const [channel, bytes] of [['control', 16 * 1024 + 1], ['bulk', LIMITS.pieceBytes + 100], ['stages', LIMITS.pieceBytes + 1]] as const) {
+  for (const [channel, bytes] of [['control', MESSAGE_CHARACTERS + 1], ['bulk', LIMITS.pieceBytes + 100], ['stages', LIMITS.pieceBytes + 1]] as const) {
     test(`${kind}: what is too long for ${channel} is named as that`, async ({ page }) => {
       await openLink(page, kind)
       await page.evaluate(([channel, bytes]) => window.links.sendUnchecked(0, channel, bytes), [channel, bytes] as const)

@@ -12,7 +12,6 @@ const ROUND_TRIP_MS = 40
 /** Evenly, from five to fifty. */
 const MIXED_MBIT = Array.from({ length: 16 }, (_, tab) => 5 + 3 * tab)
 const REPEATS = 3
-/** When the machine's processors fall behind, the spread is no longer that of the links. */
 const MBIT_TO_BYTES_PER_MS = 125
 
 const home = (count: number, lossPercent = 0): NetworkCondition => ({ originMbit: ORIGIN_MBIT, uplinksMbit: Array.from({ length: count }, () => UPLINK_MBIT), roundTripMs: ROUND_TRIP_MS, lossPercent })

@@ -14,6 +14,8 @@ import type { Arrival } from '../pages/dissemination.ts'
 import type { SwarmAddresses } from './swarm-server.ts'
 
 const SERVER = 'server'
+/** Of the eight neighbours that everybody is given, so many make a swarm. */
+const LINKS = 6
 /** While pages load and link. */
 const UNLIMITED: NodeSettings = { uplinkMbit: 0, downlinkMbit: 0, delayMs: 0, lossPercent: 0, queueBytes: 1_000_000, cut: false }
 
@@ -41,6 +43,8 @@ export class SwarmStand {
   readonly #addresses: SwarmAddresses
   readonly #page: string
   readonly #tabs: Tab[] = []
+  /** They outlive their tabs. */
+  readonly #nodes = new Set<string>()
   #versions = 0
 
   private constructor(lab: Lab, page: string, server: ChildProcess, lines: AsyncIterator<string>, addresses: SwarmAddresses) {
@@ -128,11 +132,8 @@ export class SwarmStand {
   }
 
   async #openTab(node: string): Promise<Tab> {
-    try {
-      this.#lab.address(node)
-    } catch {
-      await this.#lab.add(node, UNLIMITED)
-    }
+    if (!this.#nodes.has(node)) await this.#lab.add(node, UNLIMITED)
+    this.#nodes.add(node)
     const browser = await launchBrowserIn(this.#lab, node, { secureOrigins: [this.#origin] })
     const page = await browser.newPage()
     page.on('console', message => {
@@ -156,6 +157,3 @@ export class SwarmStand {
     for (const [index, { node }] of this.#tabs.entries()) await this.#lab.change(node, { ...common, uplinkMbit: uplinksMbit[index]!, lossPercent })
   }
 }
-
-/** Of the eight neighbours that everybody is given, so many make a swarm. */
-const LINKS = 6

@@ -24,7 +24,6 @@ const key = signingKeyFrom(crypto.getRandomValues(new Uint8Array(32)))
 const arrivals = new Map<number, Promise<Arrival>>()
 const waiting: (() => void)[] = []
 let network: NetworkHost
-let changed: () => void = () => undefined
 
 /** Resolves once the condition holds; it is looked at after every change. */
 function until(holds: () => boolean): Promise<void> {
@@ -37,7 +36,7 @@ function until(holds: () => boolean): Promise<void> {
   })
 }
 
-changed = () => {
+function changed(): void {
   for (const check of waiting.splice(0)) check()
 }
 
@@ -45,12 +44,12 @@ changed = () => {
 function join(links: boolean): void {
   let welcome: Welcome | undefined
   let challenge = ''
-  const hashes = new Map<number, PublishedPolicy>()
+  const policies = new Map<number, PublishedPolicy>()
 
   const bring = async (policy: PublishedPolicy): Promise<Arrival> => {
     const { version } = policy.manifest
     const heardAt = Date.now()
-    hashes.set(version, policy)
+    policies.set(version, policy)
     const checked = checkPolicy(policy, welcome!.description, undefined)
     if (checked.kind === 'refused') throw new Error(checked.detail ?? checked.code)
     const { bytesFromOrigin, bytesFromPeers } = network
@@ -59,9 +58,9 @@ function join(links: boolean): void {
     const arrival = { heardAt, doneAt: Date.now(), bytesFromOrigin: network.bytesFromOrigin - bytesFromOrigin, bytesFromPeers: network.bytesFromPeers - bytesFromPeers }
     server.tell('version_held', { run: welcome!.description.run, version, manifestHash: manifestHash(policy.manifest) })
     // Two at a time, as a tab within a staleness budget of one would keep.
-    const old = hashes.get(version - 2)
+    const old = policies.get(version - 2)
     if (old !== undefined && version > 2) {
-      hashes.delete(version - 2)
+      policies.delete(version - 2)
       server.tell('version_dropped', { version: version - 2, manifestHash: manifestHash(old.manifest) })
       network.forget(old.manifest, new Set())
     }
@@ -109,13 +108,13 @@ function join(links: boolean): void {
     linkDown: changed,
     roundTrip: () => undefined,
     grant: async (version, need, from) => {
-      const policy = hashes.get(version)!
+      const policy = policies.get(version)!
       const answer = await server.ask('origin_wanted', { version, manifestHash: manifestHash(policy.manifest), need, from })
       const chunks = originChunks(policy)
       return answer?.kind === 'origin_granted' ? answer.chunks.map(place => chunks[place]!.hash) : undefined
     },
     unavailable: version => console.error(`nobody has version ${version}`),
-    changed: () => changed(),
+    changed,
     fault: fault => console.error(describeFault(fault)),
     connectionsUsedUp: () => console.error('no more connections')
   })

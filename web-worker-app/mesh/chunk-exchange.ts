@@ -88,10 +88,6 @@ export class ChunkExchange {
     this.#roundTrips = new RoundTrips((peer, id) => this.#links.sendMessage(peer, { kind: 'ping', id }), options.roundTrip, () => performance.now())
   }
 
-  get openLinks(): number {
-    return this.#links.count
-  }
-
   get bytesFromOrigin(): number {
     return this.#fetcher.received.fromOrigin
   }

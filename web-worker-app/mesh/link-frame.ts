@@ -16,7 +16,7 @@ export type BulkFrame = { readonly kind: 'piece'; readonly piece: Piece } | BadF
 export type StageFrame = { readonly kind: 'fragment'; readonly fragment: Uint8Array<ArrayBuffer> } | BadFrame
 
 /** The longest message is a list of hashes. */
-const MESSAGE_CHARACTERS = 16 * 1024
+export const MESSAGE_CHARACTERS = 16 * 1024
 
 const controlMessage = v.variant('kind', [linkHello, linkMessage])
 

@@ -27,13 +27,6 @@ export class Links {
     this.#listener = listener
   }
 
-  /** Open links. */
-  get count(): number {
-    let open = 0
-    for (const { link } of this.#links.values()) if (link.isUp) open++
-    return open
-  }
-
   /** The channels of a connection that is being made. It replaces the link that is there. */
   add(peer: string, id: LinkId, channels: LinkChannels): void {
     this.close(peer)
