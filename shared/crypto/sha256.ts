@@ -10,3 +10,15 @@ import type { ContentHash } from '../protocol/identifiers.ts'
 export function sha256Hex(bytes: Uint8Array): ContentHash {
   return bytesToHex(sha256(bytes))
 }
+
+/** A hash of bytes that come one after the other. */
+export interface RunningSha256 {
+  add(bytes: Uint8Array): void
+  /** Nothing can be added afterwards. */
+  end(): ContentHash
+}
+
+export function beginSha256(): RunningSha256 {
+  const hash = sha256.create()
+  return { add: bytes => void hash.update(bytes), end: () => bytesToHex(hash.digest()) }
+}

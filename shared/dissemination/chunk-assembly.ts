@@ -1,5 +1,5 @@
 /** One chunk while its pieces arrive, in any order and from several sources. */
-import { sha256Hex } from '../crypto/sha256.ts'
+import { beginSha256, type RunningSha256 } from '../crypto/sha256.ts'
 import type { PeerId } from '../protocol/identifiers.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 
@@ -14,6 +14,8 @@ export interface ChunkAssembly {
   readonly pieces: Uint8Array
   /** Everybody whose bytes are in it. */
   readonly contributors: Set<Source>
+  /** Of the bytes that are there without a gap: hashing a whole chunk at once would hold up hidden states, which pass through the same thread. */
+  prefix: { readonly sha256: RunningSha256; bytes: number }
 }
 
 const MISSING = 0
@@ -27,7 +29,7 @@ export interface PieceRange {
 
 export function beginAssembly(chunk: ChunkReference, pieceBytes: number): ChunkAssembly {
   const bytes = new Uint8Array(chunk.size)
-  return { chunk, bytes, pieceBytes, pieces: new Uint8Array(Math.ceil(chunk.size / pieceBytes)), contributors: new Set() }
+  return { chunk, bytes, pieceBytes, pieces: new Uint8Array(Math.ceil(chunk.size / pieceBytes)), contributors: new Set(), prefix: { sha256: beginSha256(), bytes: 0 } }
 }
 
 /** Marks the next piece that nobody was asked for as asked. */
@@ -37,6 +39,10 @@ export function askNextPiece({ chunk, pieceBytes, pieces }: ChunkAssembly): Piec
   pieces[index] = ASKED
   const offset = index * pieceBytes
   return { offset, length: Math.min(pieceBytes, chunk.size - offset) }
+}
+
+export function piecesUnasked({ pieces }: ChunkAssembly): number {
+  return pieces.reduce((count, piece) => (piece === MISSING ? count + 1 : count), 0)
 }
 
 /** Notes that a piece was asked for before this assembly began, and is still expected. */
@@ -57,6 +63,7 @@ export function addPiece(assembly: ChunkAssembly, offset: number, payload: Uint8
   assembly.bytes.set(payload, offset)
   assembly.pieces[index] = ARRIVED
   assembly.contributors.add(source)
+  hashPrefix(assembly)
   return true
 }
 
@@ -68,6 +75,7 @@ export function arrivedPrefix({ chunk, pieceBytes, pieces }: ChunkAssembly): num
 
 /** The origin answers with all the bytes from an offset to the end. */
 export function addRemainder(assembly: ChunkAssembly, offset: number, remainder: Uint8Array): void {
+  if (offset < assembly.prefix.bytes) assembly.prefix = { sha256: beginSha256(), bytes: 0 }
   assembly.bytes.set(remainder, offset)
   assembly.pieces.fill(ARRIVED, offset / assembly.pieceBytes)
   assembly.contributors.add(ORIGIN)
@@ -86,6 +94,15 @@ export function isWhole({ pieces }: ChunkAssembly): boolean {
   return pieces.every(piece => piece === ARRIVED)
 }
 
-export function matchesItsHash({ chunk, bytes }: ChunkAssembly): boolean {
-  return sha256Hex(bytes) === chunk.hash
+/** Once, when it is whole. */
+export function matchesItsHash(assembly: ChunkAssembly): boolean {
+  hashPrefix(assembly)
+  return assembly.prefix.sha256.end() === assembly.chunk.hash
+}
+
+function hashPrefix(assembly: ChunkAssembly): void {
+  const { bytes, prefix } = assembly
+  const end = arrivedPrefix(assembly)
+  if (end > prefix.bytes) prefix.sha256.add(bytes.subarray(prefix.bytes, end))
+  prefix.bytes = Math.max(prefix.bytes, end)
 }

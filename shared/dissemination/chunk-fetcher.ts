@@ -11,7 +11,7 @@ import { addPiece, addRemainder, arrivedPrefix, beginAssembly, isWhole, matchesI
 import { isOffered, release, wakeLinks, type ChunkFetcher, type FetchContext, type WantedChunk } from './fetcher-state.ts'
 import { askPieces, type AskPiece } from './piece-asking.ts'
 import { stalled } from './request-window.ts'
-import { createSupplyLink, forgetOutstanding, noteArrived, takeHeld } from './supply-links.ts'
+import { createSupplyLink, forgetOutstanding, noteArrived, takeHeld, unassign } from './supply-links.ts'
 import { askGrants, beginGrants, forgetGrant, takeGrant, takeNoGrant, type AskGrant } from './version-grants.ts'
 
 export type FetchInput =
@@ -137,7 +137,7 @@ function forget(fetcher: ChunkFetcher, hash: ContentHash): void {
   fetcher.wanted.delete(hash)
   fetcher.forOrigin.delete(hash)
   fetcher.fromOrigin.delete(hash)
-  for (const link of fetcher.links.values()) if (link.current === hash) link.current = undefined
+  for (const link of fetcher.links.values()) unassign(link, hash)
   forgetGrant(fetcher, hash)
 }
 

@@ -4,7 +4,7 @@ import { LIMITS } from '../protocol/limits.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 import type { Rng } from '../random/rng.ts'
 import { beginAssembly, forgetAsked, hasArrived, markAsked, type ChunkAssembly, type Source } from './chunk-assembly.ts'
-import type { SupplyLink } from './supply-links.ts'
+import { unassign, type SupplyLink } from './supply-links.ts'
 import type { VersionGrants } from './version-grants.ts'
 
 export const FETCHER_DEFAULTS = {
@@ -80,7 +80,7 @@ export function createChunkFetcher(options: Partial<FetcherOptions> = {}): Chunk
 export function release(fetcher: ChunkFetcher, wanted: WantedChunk): void {
   const { hash } = wanted.chunk
   const link = fetcher.links.get(wanted.source ?? '')
-  if (link?.current === hash) link.current = undefined
+  if (link !== undefined) unassign(link, hash)
   fetcher.fromOrigin.delete(hash)
   wanted.source = undefined
   if (wanted.assembly !== undefined) forgetAsked(wanted.assembly)
@@ -110,7 +110,7 @@ export function wakeLinks({ links }: ChunkFetcher): void {
 export function assign(fetcher: ChunkFetcher, wanted: WantedChunk, link: SupplyLink): void {
   const { hash } = wanted.chunk
   wanted.source = link.peer
-  link.current = hash
+  link.assigned.push(hash)
   wanted.assembly ??= beginAssembly(wanted.chunk, fetcher.options.pieceBytes)
   for (const asked of link.outstanding.values()) if (asked.hash === hash) markAsked(wanted.assembly, asked.offset)
 }

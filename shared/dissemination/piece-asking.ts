@@ -1,13 +1,15 @@
 /** Which piece of which chunk is asked of which linked tab next: part of the fetching machine. */
 import type { ContentHash, PeerId } from '../protocol/identifiers.ts'
 import type { Rng } from '../random/rng.ts'
-import { askNextPiece, ORIGIN, piecesMissing, type PieceRange } from './chunk-assembly.ts'
+import { askNextPiece, ORIGIN, piecesMissing, piecesUnasked, type PieceRange } from './chunk-assembly.ts'
 import { assign, release, type ChunkFetcher, type FetchContext, type WantedChunk } from './fetcher-state.ts'
-import { expectedMs, hasCredit, noteAsked, type SupplyLink } from './supply-links.ts'
+import { expectedMs, hasCredit, noteAsked, unassign, type SupplyLink } from './supply-links.ts'
 
 /** Somebody else takes over the last chunks if it will have sent the rest in this fraction of the time, the saving being worth the bytes sent twice. */
 const TAKE_OVER_FRACTION = 0.5
 const TAKE_OVER_SAVES_MS = 300
+/** The first piece of a chunk is asked so long before the end of the one before it: its sender reads the chunk meanwhile, and its uplink does not run dry. */
+const AHEAD_MS = 30
 
 export interface AskPiece extends PieceRange {
   readonly kind: 'ask_piece'
@@ -26,7 +28,7 @@ export function askPieces(fetcher: ChunkFetcher, { now, rng }: FetchContext): As
 
 function askOf(fetcher: ChunkFetcher, link: SupplyLink, now: number, rng: Rng, asked: AskPiece[]): void {
   while (hasCredit(link)) {
-    const wanted = fetcher.wanted.get(link.current ?? '') ?? nextChunk(fetcher, link, rng)
+    const wanted = chunkToAsk(fetcher, link, rng)
     if (wanted === undefined) {
       link.idle = true
       return
@@ -34,12 +36,20 @@ function askOf(fetcher: ChunkFetcher, link: SupplyLink, now: number, rng: Rng, a
     const { hash } = wanted.chunk
     const range = askNextPiece(wanted.assembly!)
     if (range === undefined) {
-      link.current = undefined
+      unassign(link, hash)
       continue
     }
     noteAsked(link, hash, range, now)
     asked.push({ kind: 'ask_piece', peer: link.peer, hash, ...range })
   }
+}
+
+/** The one that is being asked; once, shortly before its end, the one after it. */
+function chunkToAsk(fetcher: ChunkFetcher, link: SupplyLink, rng: Rng): WantedChunk | undefined {
+  const [current, next] = link.assigned.map(hash => fetcher.wanted.get(hash)!)
+  if (current === undefined) return nextChunk(fetcher, link, rng)
+  if (next !== undefined || piecesUnasked(current.assembly!) * (link.msPerPiece ?? 0) > AHEAD_MS) return current
+  return nextChunk(fetcher, link, rng) ?? current
 }
 
 function nextChunk(fetcher: ChunkFetcher, link: SupplyLink, rng: Rng): WantedChunk | undefined {

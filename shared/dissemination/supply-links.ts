@@ -17,8 +17,8 @@ export interface SupplyLink {
   /** By `hash/offset`. A stalled supplier's stay: they may still arrive, and until then use up its window. */
   readonly outstanding: Map<string, OutstandingPiece>
   readonly window: RequestWindow
-  /** The chunk that is asked of it at the moment. */
-  current: ContentHash | undefined
+  /** The chunk that is asked of it at the moment, and towards its end the next one. */
+  assigned: ContentHash[]
   lastProgress: number
   /** Between pieces, averaged; undefined before the first came. */
   msPerPiece: number | undefined
@@ -30,7 +30,11 @@ export interface SupplyLink {
 const PACE_WEIGHT = 0.2
 
 export function createSupplyLink(peer: PeerId, now: number): SupplyLink {
-  return { peer, held: new Set(), outstanding: new Map(), window: createRequestWindow(), current: undefined, lastProgress: now, msPerPiece: undefined, stalled: false, idle: false }
+  return { peer, held: new Set(), outstanding: new Map(), window: createRequestWindow(), assigned: [], lastProgress: now, msPerPiece: undefined, stalled: false, idle: false }
+}
+
+export function unassign(link: SupplyLink, hash: ContentHash): void {
+  link.assigned = link.assigned.filter(assigned => assigned !== hash)
 }
 
 /** @returns false when it claims more than any tab can hold */

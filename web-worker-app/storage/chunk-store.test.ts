@@ -59,6 +59,18 @@ describe.each(Object.entries(stores))('%s', (_, open) => {
     expect(await store.get(hash)).toEqual(bytes)
   })
 
+  test('of a view only what it shows is kept, not the whole buffer', async () => {
+    const store = await open(10 * KIB)
+    const { hash, bytes } = chunk(1)
+    const around = new Uint8Array(30 * KIB)
+    around.set(bytes, 7 * KIB)
+    await store.put(hash, around.subarray(7 * KIB, 8 * KIB), version(1))
+    around.fill(0)
+    const given = await store.get(hash)
+    expect(given).toEqual(bytes)
+    expect(given!.buffer.byteLength).toBe(KIB)
+  })
+
   test('a chunk that is not what its hash says is never given out', async () => {
     const store = await open(10 * KIB)
     await store.put(chunk(1).hash, chunk(2).bytes, version(1))

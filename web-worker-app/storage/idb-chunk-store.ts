@@ -1,6 +1,6 @@
 import { openChunkDatabase, write, type ChunkDatabase, type Writing } from './chunk-database.ts'
 import { addChunk, makeRoom, removeChunk, removeOwner, useChunk } from './chunk-ledger.ts'
-import { intact, nextToForget, ownerKey, type ChunkOwner, type ChunkStore, type PutOutcome } from './chunk-store.ts'
+import { intact, nextToForget, ownerKey, withoutSurroundings, type ChunkOwner, type ChunkStore, type PutOutcome } from './chunk-store.ts'
 import { DEFAULT_CAP_BYTES, preferencesWithin } from './preferences.ts'
 import { StorageChanges } from './storage-changes.ts'
 
@@ -30,10 +30,12 @@ export class IdbChunkStore implements ChunkStore {
   async get(hash: string, owner?: ChunkOwner): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const stored = await this.#database.get('chunks', hash)
     if (stored === undefined) return undefined
-    const bytes = intact(hash, stored.bytes)
-    await this.#note(writing => (bytes === undefined ? removeChunk(writing, hash) : useChunk(writing, hash, this.#now(), owner && this.#claim(owner))))
-    if (bytes === undefined) this.#changes.tell()
-    return bytes
+    const used = this.#note(writing => useChunk(writing, hash, this.#now(), owner && this.#claim(owner)))
+    const [bytes] = await Promise.all([intact(hash, stored.bytes), used])
+    if (bytes !== undefined) return bytes
+    await this.#note(writing => removeChunk(writing, hash))
+    this.#changes.tell()
+    return undefined
   }
 
   /** @throws DOMException QuotaExceededError when the browser has no more space for this origin, with all forgotten that may go */
@@ -71,7 +73,7 @@ export class IdbChunkStore implements ChunkStore {
     }
     const capBytes = this.#capBytes ?? (await preferencesWithin(writing)).capBytes ?? DEFAULT_CAP_BYTES
     if (!(await makeRoom(writing, bytes.byteLength, capBytes, this.#staying(owner)))) return 'over_cap'
-    await addChunk(writing, hash, bytes, this.#now(), this.#claim(owner))
+    await addChunk(writing, hash, withoutSurroundings(bytes), this.#now(), this.#claim(owner))
     return 'stored'
   }
 

@@ -1,4 +1,4 @@
-import { intact, nextToForget, ownerKey, type ChunkOwner, type ChunkStore, type OwnerRecord, type PutOutcome } from './chunk-store.ts'
+import { intact, nextToForget, ownerKey, withoutSurroundings, type ChunkOwner, type ChunkStore, type OwnerRecord, type PutOutcome } from './chunk-store.ts'
 
 interface Entry {
   readonly bytes: Uint8Array<ArrayBuffer>
@@ -18,19 +18,19 @@ export class MemoryChunkStore implements ChunkStore {
     this.#budgetBytes = budgetBytes
   }
 
-  get(hash: string, owner?: ChunkOwner): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  async get(hash: string, owner?: ChunkOwner): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const entry = this.#entries.get(hash)
-    if (entry === undefined) return Promise.resolve(undefined)
+    if (entry === undefined) return undefined
     if (owner !== undefined) entry.owners.add(ownerKey(owner))
     for (const key of entry.owners) this.#lastUsed.set(key, ++this.#uses)
-    const bytes = intact(hash, entry.bytes)
-    if (bytes === undefined) this.#entries.delete(hash)
-    return Promise.resolve(bytes?.slice())
+    const bytes = await intact(hash, entry.bytes)
+    if (bytes === undefined && this.#entries.get(hash) === entry) this.#entries.delete(hash)
+    return bytes?.slice()
   }
 
   put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<PutOutcome> {
     const key = ownerKey(owner)
-    this.#entries.set(hash, { bytes, owners: new Set([...(this.#entries.get(hash)?.owners ?? []), key]) })
+    this.#entries.set(hash, { bytes: withoutSurroundings(bytes), owners: new Set([...(this.#entries.get(hash)?.owners ?? []), key]) })
     this.#lastUsed.set(key, ++this.#uses)
     const staying = new Set([...this.#pinned, key])
     for (;;) {
