@@ -7,7 +7,9 @@ import { createWindowedExtremum, extremum, observe, type WindowedExtremum } from
 /** Of queueing at the sender: long enough that its uplink never runs dry. */
 const TARGET_MS = 60
 /** Where hidden states share the uplink: each of them waits as long, at every stage. */
-const TARGET_BESIDE_HIDDEN_STATES_MS = 15
+const TARGET_BESIDE_HIDDEN_STATES_MS = 8
+/** A busy machine delays pieces as it pleases, and what it adds is no queue: by how much they vary is added to the target, averaged as round trips are (RFC 6298, section 2). */
+const JITTER_WEIGHTS = { mean: 1 / 8, variation: 1 / 4 } as const
 /** Pieces that the window grows by in a round trip when there is no queue, and shrinks by at most. */
 const GAIN = 2
 /**
@@ -24,10 +26,12 @@ export interface RequestWindow {
   /** One piece more for every piece that came, until a queue is seen. */
   slowStart: boolean
   readonly base: WindowedExtremum
+  /** Of the delays of pieces, milliseconds; undefined before the first. */
+  jitter: { readonly mean: number; readonly variation: number } | undefined
 }
 
 export function createRequestWindow(): RequestWindow {
-  return { pieces: WINDOW_PIECES.first, slowStart: true, base: createWindowedExtremum('minimum', BASE_WINDOW_MS) }
+  return { pieces: WINDOW_PIECES.first, slowStart: true, base: createWindowedExtremum('minimum', BASE_WINDOW_MS), jitter: undefined }
 }
 
 /**
@@ -35,8 +39,11 @@ export function createRequestWindow(): RequestWindow {
  * the question is left out, which may queue behind what we send to others
  */
 export function pieceCame(window: RequestWindow, oneWayMs: number, besideHiddenStates: boolean, now: number): void {
-  const targetMs = besideHiddenStates ? TARGET_BESIDE_HIDDEN_STATES_MS : TARGET_MS
   observe(window.base, oneWayMs, now)
+  const { mean, variation } = window.jitter ?? { mean: oneWayMs, variation: 0 }
+  const off = oneWayMs - mean
+  window.jitter = { mean: mean + JITTER_WEIGHTS.mean * off, variation: variation + JITTER_WEIGHTS.variation * (Math.abs(off) - variation) }
+  const targetMs = (besideHiddenStates ? TARGET_BESIDE_HIDDEN_STATES_MS : TARGET_MS) + window.jitter.variation
   const queueMs = oneWayMs - extremum(window.base, now)!
   if (queueMs >= targetMs / 2) window.slowStart = false
   const offTarget = Math.max(-1, (targetMs - queueMs) / targetMs)
