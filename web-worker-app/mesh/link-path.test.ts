@@ -5,8 +5,8 @@ type Report = Parameters<typeof linkPath>[0]
 
 const report = (candidates: { local: object; remote: object }): Report =>
   new Map<string, Report extends ReadonlyMap<string, infer Stats> ? Stats : never>([
-    ['T', { type: 'transport', selectedCandidatePairId: 'P2' }],
-    ['P1', { type: 'candidate-pair', state: 'succeeded', nominated: true, localCandidateId: 'L0', remoteCandidateId: 'R', bytesSent: 1 }],
+    ['T', { type: 'transport', selectedCandidatePairId: 'P2', bytesSent: 150, bytesReceived: 400 }],
+    ['P1', { type: 'candidate-pair', state: 'succeeded', nominated: true, localCandidateId: 'L0', remoteCandidateId: 'R', bytesSent: 30, bytesReceived: 50 }],
     ['P2', { type: 'candidate-pair', localCandidateId: 'L', remoteCandidateId: 'R', bytesSent: 120, bytesReceived: 340, currentRoundTripTime: 0.0125 }],
     ['L0', { type: 'local-candidate', candidateType: 'relay', relayProtocol: 'tcp' }],
     ['L', { type: 'local-candidate', ...candidates.local }],
@@ -22,13 +22,13 @@ test.each([
   ['turn_tls', { candidateType: 'relay', relayProtocol: 'tls' }, host],
   ['turn', host, { candidateType: 'relay' }]
 ])('%s', (path, local, remote) => {
-  expect(linkPath(report({ local, remote }))).toEqual({ path, roundTripMs: 12.5, bytesSent: 120, bytesReceived: 340 })
+  expect(linkPath(report({ local, remote }))).toEqual({ path, roundTripMs: 12.5, bytesSent: 150, bytesReceived: 400 })
 })
 
-test('without a transport the nominated pair counts; without either there is no path yet', () => {
+test('without a transport the nominated pair counts, and the bytes of all pairs; without either there is no path yet', () => {
   const all = new Map(report({ local: host, remote: host }))
   all.delete('T')
-  expect(linkPath(all)).toMatchObject({ path: 'turn_tcp', roundTripMs: null, bytesSent: 1 })
+  expect(linkPath(all)).toMatchObject({ path: 'turn_tcp', roundTripMs: null, bytesSent: 150, bytesReceived: 390 })
   all.delete('P1')
   expect(linkPath(all)).toBeUndefined()
   expect(linkPath(new Map())).toBeUndefined()

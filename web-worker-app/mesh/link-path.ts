@@ -20,15 +20,20 @@ type Measured = Omit<LinkStatus, 'peer'>
 
 /** Which way a connection takes, from its statistics; undefined while it has chosen none. */
 export function linkPath(report: ReadonlyMap<string, Stats>): Measured | undefined {
-  const pair = selectedPair(report)
+  const entries = [...report.values()]
+  const transport = entries.find(({ type, selectedCandidatePairId }) => type === 'transport' && selectedCandidatePairId !== undefined)
+  const pairs = entries.filter(({ type }) => type === 'candidate-pair')
+  // Firefox tells of no transport.
+  const pair = transport === undefined ? pairs.find(({ state, nominated }) => state === 'succeeded' && nominated === true) : report.get(transport.selectedCandidatePairId!)
   if (pair === undefined) return undefined
   const local = report.get(pair.localCandidateId ?? '')
   const remote = report.get(pair.remoteCandidateId ?? '')
   return {
     path: local?.candidateType === 'relay' ? ownRelay(local.relayProtocol) : remote?.candidateType === 'relay' ? 'turn' : 'direct',
     roundTripMs: pair.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
-    bytesSent: pair.bytesSent ?? 0,
-    bytesReceived: pair.bytesReceived ?? 0
+    // Each pair knows only of its own, and another may have been selected since the link came up.
+    bytesSent: transport?.bytesSent ?? sum(pairs, 'bytesSent'),
+    bytesReceived: transport?.bytesReceived ?? sum(pairs, 'bytesReceived')
   }
 }
 
@@ -36,12 +41,8 @@ function ownRelay(protocol: string | undefined): Measured['path'] {
   return protocol === 'udp' || protocol === 'tcp' || protocol === 'tls' ? `turn_${protocol}` : 'turn'
 }
 
-function selectedPair(report: ReadonlyMap<string, Stats>): Stats | undefined {
-  const entries = [...report.values()]
-  const transport = entries.find(({ type, selectedCandidatePairId }) => type === 'transport' && selectedCandidatePairId !== undefined)
-  if (transport !== undefined) return report.get(transport.selectedCandidatePairId!)
-  // Firefox tells of no transport.
-  return entries.find(({ type, state, nominated }) => type === 'candidate-pair' && state === 'succeeded' && nominated === true)
+function sum(pairs: readonly Stats[], bytes: 'bytesSent' | 'bytesReceived'): number {
+  return pairs.reduce((total, pair) => total + (pair[bytes] ?? 0), 0)
 }
 
 /** Those that are up. */

@@ -23,7 +23,7 @@ export interface LinkListener {
 /** What the browser holds for a channel is limited, and one that overflows is closed: the rest waits here. */
 const STAGE_BYTES_AHEAD = 4 * 1024 * 1024
 /** Of pieces in the browser at a time. Enough that the uplink does not run dry before this thread hears that they left. */
-const BULK_BYTES_AHEAD = 128 * 1024
+export const BULK_BYTES_AHEAD = 128 * 1024
 /** A hidden state waits for what of a piece's channel is in the browser already: two pieces, 13 ms at 20 Mb/s. */
 const BULK_BYTES_BEFORE_HIDDEN_STATES = 32 * 1024
 /** Whoever keeps to its credit never has so many on their way. */
