@@ -11,17 +11,22 @@ export interface NamedTensors {
 const FLOAT32_BYTES = 4
 
 /**
- * Files tensors under the group that their Hugging Face name belongs to, in the order in which each group is first met.
+ * Files tensors under the group that their Hugging Face name belongs to. Groups and their tensors come in the order of their names,
+ * whatever order they were given in: the same weights are cut into the same chunks, fresh from the optimizer or read from a file.
  * @throws {Error} for a name that belongs to none: the trainer made it, so it is a bug
  */
 export function groupTensors(tensors: Tensors): NamedTensors[] {
   const groups = new Map<string, Map<string, Tensor>>()
-  for (const [name, tensor] of tensors) {
+  for (const [name, tensor] of inOrder(tensors)) {
     const groupName = groupOf(name)
     const group = groups.get(groupName) ?? new Map<string, Tensor>()
     groups.set(groupName, group.set(name, tensor))
   }
-  return [...groups].map(([name, members]) => ({ name, tensors: members }))
+  return inOrder(groups).map(([name, members]) => ({ name, tensors: members }))
+}
+
+function inOrder<Member>(named: ReadonlyMap<string, Member>): [name: string, member: Member][] {
+  return [...named].toSorted(([left], [right]) => (left < right ? -1 : 1))
 }
 
 function groupOf(tensorName: string): string {
