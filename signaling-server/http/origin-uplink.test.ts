@@ -74,6 +74,18 @@ describe('bodies in turn', () => {
     expect(begun).toEqual(['/ada/1', '/bob/1', '/cem/1', '/dan/1'])
   })
 
+  test('who waits for its turn hears at once that it will come', async () => {
+    const { port, begun } = await serve(1, 60_000)
+    const held = await askAndWait(port, '/ada/1')
+    await expect.poll(() => begun).toHaveLength(1)
+    const asked = request({ port, host: '127.0.0.1', path: '/bob/1', agent: false }).end()
+    const [response] = (await once(asked, 'response')) as [IncomingMessage]
+    expect(response.headers['content-length']).toBe(String(LARGE.byteLength))
+    expect(begun).toEqual(['/ada/1'])
+    held.destroy()
+    expect(Buffer.concat(await response.toArray()).equals(LARGE)).toBe(true)
+  })
+
   test('of one that is not read the place goes to the next; read at last, it is whole', async () => {
     const { port, begun } = await serve(1, 100)
     const slow = await askAndWait(port, '/ada/1')

@@ -38,11 +38,12 @@ export class OriginUplink {
   }
 
   /**
-   * Sends headers and body when it is the request's turn. Who reads too slowly loses its place and not its response, whose rest goes on
+   * Sends the headers at once, so that the other end knows that it is heard, and the body when it is the request's turn. Who reads too slowly loses its place and not its response, whose rest goes on
    * beside those that have one: it takes little of the uplink.
-   * @param begun called before the first byte; not when the client is gone by then
+   * @param begun called before the first byte of the body; not when the client is gone by then
    */
   send(request: IncomingMessage, response: ServerResponse, body: Buffer, begun: () => void): void {
+    response.flushHeaders()
     const leave = this.#queue.enter(this.#options.addressOf(request) ?? THIS_MACHINE, () => {
       begun()
       this.#sendFrom(0, response, body, () => leave())
