@@ -14,7 +14,8 @@ export default defineConfig({
   use: {
     browserName: 'chromium',
     launchOptions: { executablePath: resolveChromium(), args: CHROMIUM_SWITCHES },
-    trace: 'retain-on-failure',
+    // Pictures of every frame cost more processor than the tabs have here.
+    trace: { mode: 'retain-on-failure', screenshots: false },
     screenshot: 'only-on-failure'
   }
 })

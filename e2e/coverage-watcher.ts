@@ -6,6 +6,7 @@ import { decode, describeMalformed } from '#shared/protocol/schema.ts'
 export class CoverageWatcher {
   readonly #socket: Socket
   readonly #listeners = new Set<(coverage: LayerCoverage) => void>()
+  readonly #waiting = new Map<(coverage: LayerCoverage) => void, Error>()
   #latest: LayerCoverage | undefined
 
   /**
@@ -26,6 +27,11 @@ export class CoverageWatcher {
     return this.#latest
   }
 
+  /** Called with every coverage from now on. */
+  listen(listener: (coverage: LayerCoverage) => void): void {
+    this.#listeners.add(listener)
+  }
+
   /** Resolves with the first coverage, the newest one included, that satisfies the predicate. */
   waitFor(predicate: (coverage: LayerCoverage) => boolean): Promise<LayerCoverage> {
     if (this.#latest !== undefined && predicate(this.#latest)) return Promise.resolve(this.#latest)
@@ -33,13 +39,17 @@ export class CoverageWatcher {
       const listener = (coverage: LayerCoverage): void => {
         if (!predicate(coverage)) return
         this.#listeners.delete(listener)
+        this.#waiting.delete(listener)
         resolve(coverage)
       }
       this.#listeners.add(listener)
+      this.#waiting.set(listener, new Error('waited in vain for a coverage'))
     })
   }
 
+  /** What was still waited for is told: a test that timed out does not say where it stood. */
   close(): void {
     this.#socket.close()
+    for (const { stack } of this.#waiting.values()) console.error(`${stack}\nthe latest: ${JSON.stringify(this.#latest)}`)
   }
 }

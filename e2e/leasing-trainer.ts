@@ -45,7 +45,7 @@ export class LeasingTrainer {
   #newest = { version: 0, hash: '' }
   #prompts = 0
   #leases = 0
-  #changed = new Set<() => void>()
+  readonly #changed = new Map<() => void, Error>()
 
   constructor(server: string, token: string, run: string, config: DecoderConfig, lora: LoraConfig) {
     this.server = server
@@ -127,7 +127,7 @@ export class LeasingTrainer {
         this.#changed.delete(check)
         resolve()
       }
-      this.#changed.add(check)
+      this.#changed.set(check, new Error('waited in vain'))
       check()
     })
   }
@@ -146,8 +146,10 @@ export class LeasingTrainer {
   /** Rollouts in one lease, however many are wished for: fewer keep an engine that computes slowly from long batches; with none no work is given. */
   mostRollouts = Infinity
 
+  /** What was still waited for is told: a test that timed out does not say where it stood. */
   close(): void {
     this.#socket.disconnect()
+    for (const { stack } of this.#changed.values()) console.error(`${stack}\nstatuses: ${JSON.stringify([...this.statuses])}`)
   }
 
   #cut(version: number): ReturnType<typeof cutPolicy> {
@@ -156,7 +158,7 @@ export class LeasingTrainer {
   }
 
   #tellWaiting(): void {
-    for (const check of this.#changed) check()
+    for (const check of this.#changed.keys()) check()
   }
 
   #lease({ peer, rollouts }: Wish): void {

@@ -68,7 +68,7 @@ test('whoever goes away in the middle is given up at once; the playground shows 
   await swarm.openTab({ memory: HALF_MB })
   const { stages } = openPipelines(await coverage.waitFor(told => openPipelines(told).length > 0))[0]!
 
-  const stream = await client.completions.create({ model: (await client.models.list()).data[0]!.id, prompt: ['a', 'b', 'c', 'd'], n: 8, temperature: 2, max_tokens: 200, stream: true })
+  const stream = await client.completions.create({ model: (await client.models.list()).data[0]!.id, prompt: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], n: 8, temperature: 2, max_tokens: 200, stream: true })
   let id = ''
   for await (const part of stream) {
     id = part.id

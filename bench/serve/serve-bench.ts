@@ -54,6 +54,7 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
       },
       notes: [
         `shipped model, one WASM thread a tab, all tabs, the server and the clients on the cores named above; prompts of 7 tokens, answers of up to ${MAX_TOKENS}, each client asks again as soon as it is answered`,
+        stand.isServerPreferred ? 'the server and the clients get the processor before the tabs do, as if they had machines of their own' : 'the server and the clients share the processor with the tabs: the system does not let them go first',
         `the tabs lend ${TABS_MB.join(', ')} MB: ${arrangement(coverage)}`,
         `joining is from the reload of a tab that has its chunks in storage until four layers are loaded, tested and counted on: the slowest of ${JOINS}, ${joins.map(ms => Math.round(ms)).join(', ')} ms`,
         'fairness is the Jain index over the token rates of the clients; the time until every place is free is read from the coverage, which is told a few times in a second',

@@ -11,6 +11,7 @@ import { buildPage } from '../../cli/page-build.ts'
 import { openVolunteerTab } from '../../cli/volunteer-tabs.ts'
 import { CoverageWatcher } from '../../e2e/coverage-watcher.ts'
 import { cpuSeconds } from '../process-cpu.ts'
+import { prefer } from '../process-priority.ts'
 import { publishModel } from './served-model.ts'
 
 export interface CpuSeconds {
@@ -21,6 +22,8 @@ export interface CpuSeconds {
 
 export class ServingStand {
   readonly url: string
+  /** Whether the server and this process get the processor before the tabs do: as if they had machines of their own. */
+  readonly isServerPreferred: boolean
   readonly coverage: CoverageWatcher
   /** Pipelines that broke since it was cleared: how often from which cause. */
   readonly breaks = new Map<string, number>()
@@ -48,6 +51,7 @@ export class ServingStand {
 
   private constructor(url: string, server: Child, launched: BrowserServer, browser: Browser, unpublish: () => Promise<void>) {
     this.url = url
+    this.isServerPreferred = [server.pid, process.pid].map(prefer).every(Boolean)
     this.coverage = new CoverageWatcher(url)
     this.#server = server
     this.#launched = launched

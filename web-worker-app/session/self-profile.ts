@@ -20,32 +20,36 @@ export class SelfProfile {
     this.#now = now
   }
 
-  /** @param layers of the slice that it computes */
-  engineLoaded(engine: ProfileReport['engine'], memory: MemoryBudget, layers: number): void {
+  /**
+   * @param layers of the slice that it computes
+   * @param measured before there was any work
+   */
+  engineLoaded(engine: ProfileReport['engine'], memory: MemoryBudget, layers: number, measured: readonly StepMeasured[]): void {
     this.#profile = createDeviceProfile(engine, memory)
     this.#layers = layers
     for (const sample of this.#roundTrips) observeSample(this.#profile, sample, this.#now())
     this.#roundTrips = []
+    this.steps(measured)
   }
 
   steps(steps: readonly StepMeasured[]): void {
-    for (const step of steps) this.#observe({ ...step, layers: this.#layers })
+    this.#observe(steps.map(step => ({ ...step, layers: this.#layers })))
   }
 
   roundTrip(peer: string, ms: number): void {
     if (this.#profile === undefined) this.#roundTrips.push({ kind: 'round_trip', peer, ms })
-    else this.#observe({ kind: 'round_trip', peer, ms })
+    else this.#observe([{ kind: 'round_trip', peer, ms }])
   }
 
   linkGone(peer: string): void {
     this.#roundTrips = this.#roundTrips.filter(sample => sample.peer !== peer)
-    this.#observe({ kind: 'link_gone', peer })
+    this.#observe([{ kind: 'link_gone', peer }])
   }
 
-  #observe(sample: ProfileSample): void {
+  #observe(samples: readonly ProfileSample[]): void {
     if (this.#profile === undefined) return
     const now = this.#now()
-    observeSample(this.#profile, sample, now)
+    for (const sample of samples) observeSample(this.#profile, sample, now)
     if (now - this.#toldAt < REPORT_MS) return
     const report = reportProfile(this.#profile, now)
     if (report === undefined) return

@@ -138,7 +138,7 @@ export interface SessionCommands {
 }
 
 export interface SessionStore {
-  /** Told at once of the first change, and at most every `REPAINT_MS` of those that follow; never left with an old picture. */
+  /** Told at once of the first change, and at most every `REPAINT_MS` of those that follow, of mere numbers every `NUMBERS_MS`; never left with an old picture. */
   subscribe(this: void, listener: () => void): () => void
   getSnapshot(this: void): SessionSnapshot
   readonly commands: SessionCommands
@@ -153,8 +153,11 @@ export interface SnapshotCell {
 
 export const OWN_ROLLOUTS_SHOWN = 24
 
-/** Every piece and every rollout changes a number; people read a few of them in a second, and each picture costs the tab a step. */
+/** Each picture costs the tab a step or two of its work. */
 export const REPAINT_MS = 200
+/** Every piece and every rollout changes a number, and nobody reads it more often. */
+export const NUMBERS_MS = 1000
+const NUMBERS: ReadonlySet<string> = new Set<keyof VolunteerSnapshot>(['version', 'tokens', 'tokensPerSecond', 'accepted', 'rejected', 'bytesFromOrigin', 'bytesFromPeers', 'bytesSinceJoining', 'paths', 'ownRollouts'])
 
 const initialSnapshot: SessionSnapshot = {
   connection: 'connecting',
@@ -188,16 +191,20 @@ const initialSnapshot: SessionSnapshot = {
 
 export function createSnapshotCell(): SnapshotCell {
   let snapshot = initialSnapshot
-  let repainting: ReturnType<typeof setTimeout> | undefined
-  let changed = false
+  let toldAt = Number.NEGATIVE_INFINITY
+  let repainting: { readonly at: number; readonly timer: ReturnType<typeof setTimeout> } | undefined
   const listeners = new Set<() => void>()
   const tell = (): void => {
-    changed = false
-    repainting = setTimeout(() => {
-      repainting = undefined
-      if (changed) tell()
-    }, REPAINT_MS)
+    repainting = undefined
+    toldAt = performance.now()
     for (const listener of listeners) listener()
+  }
+  const tellBy = (at: number): void => {
+    if (repainting !== undefined && repainting.at <= at) return
+    clearTimeout(repainting?.timer)
+    const wait = at - performance.now()
+    if (wait <= 0) tell()
+    else repainting = { at, timer: setTimeout(tell, wait) }
   }
   return {
     subscribe: listener => {
@@ -205,10 +212,11 @@ export function createSnapshotCell(): SnapshotCell {
       return () => listeners.delete(listener)
     },
     getSnapshot: () => snapshot,
-    update: ({ volunteer, ...rest }) => {
-      snapshot = { ...snapshot, ...rest, volunteer: volunteer === undefined ? snapshot.volunteer : { ...snapshot.volunteer, ...volunteer } }
-      changed = true
-      if (repainting === undefined) tell()
+    update: ({ volunteer = {}, ...rest }) => {
+      const former = snapshot.volunteer
+      snapshot = { ...snapshot, ...rest, volunteer: { ...former, ...volunteer } }
+      const isNews = Object.keys(rest).length > 0 || Object.keys(volunteer).some(key => !NUMBERS.has(key) && volunteer[key as keyof VolunteerSnapshot] !== former[key as keyof VolunteerSnapshot])
+      tellBy(toldAt + (isNews ? REPAINT_MS : NUMBERS_MS))
     }
   }
 }

@@ -329,7 +329,7 @@ export class VolunteerSession {
     }
     this.#engineKind = answer.engine
     this.#tested = answer.engine
-    this.#profile.engineLoaded(answer.engine, this.#memory!, rangeLength(this.#state.layers!))
+    this.#profile.engineLoaded(answer.engine, this.#memory!, rangeLength(this.#state.layers!), answer.steps)
     this.dispatch({ kind: 'engine_ready', rows: answer.rows })
     for (const version of this.#state.ready) this.#addVersion({ version, manifestHash: this.#state.announced.get(version)! })
   }

@@ -44,7 +44,7 @@ export interface LoadRequest {
 export type LoadAnswer = EngineTried | { /** The server or the network is away: nothing is known of the engines. */ readonly kind: 'files_unreachable'; readonly reason: string }
 
 export type EngineTried =
-  | { readonly kind: 'ready'; readonly engine: BrowserEngine; /** Sequences at once with the most token/s. */ readonly rows: number; readonly measured: readonly Throughput[] }
+  | { readonly kind: 'ready'; readonly engine: BrowserEngine; /** Sequences at once with the most token/s. */ readonly rows: number; /** What steps cost it. */ readonly steps: readonly StepMeasured[] }
   /** One line for each engine that was tried: what it did wrong. */
   | { readonly kind: 'no_engine'; readonly faults: readonly string[] }
 

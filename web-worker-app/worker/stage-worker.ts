@@ -4,6 +4,7 @@ import { parseDecoderConfig } from '#shared/model/config.ts'
 import { stageSlice } from '#shared/scheduling/layer-range.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { LoadedSlice } from './loaded-slice.ts'
+import { profileSteps } from './slice-speed.ts'
 import type { StageWorkerApi } from './stage-worker-api.ts'
 
 let slice: LoadedSlice | undefined
@@ -21,7 +22,7 @@ const worker: StageWorkerApi = {
     if (choice.kind !== 'chosen') return choice
     const { chosen } = choice
     slice = new LoadedSlice(chosen, events)
-    return { kind: 'ready', engine: chosen.kind, rows: chosen.rows, measured: chosen.measured }
+    return { kind: 'ready', engine: chosen.kind, rows: chosen.rows, steps: await profileSteps(chosen.engine) }
   },
 
   addVersion: (version, policy) => loaded().addVersion(version, policy),
