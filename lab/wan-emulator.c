@@ -31,7 +31,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -381,9 +380,13 @@ static void read_commands(void) {
 }
 
 int main(void) {
-  /* Wake up when a packet is due, not 50 µs later, and before the programs whose packets these are; the latter only where it is allowed. */
+  /*
+   * Wake up when a packet is due, not 50 µs later, and before the programs whose packets these are; the latter only where it is allowed.
+   * Niceness would count within a session only (sched(7), "The autogroup feature"), and every tab is a session of its own.
+   */
   prctl(PR_SET_TIMERSLACK, 1UL);
-  setpriority(PRIO_PROCESS, 0, -10);
+  const struct sched_param first = {.sched_priority = 1};
+  sched_setscheduler(0, SCHED_FIFO, &first);
   if ((home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0) crash("/proc/self/ns/net");
   for (;;) {
     struct pollfd polled[MAX_NODES + 1] = {{.fd = STDIN_FILENO, .events = POLLIN}};

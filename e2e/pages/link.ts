@@ -40,6 +40,8 @@ function openTab(kind: 'transferred' | 'bridged', atUp: number, signal: (data: s
   const addLink = async (id: number, { control, bulk, stages }: LinkChannels<RTCDataChannel>): Promise<void> => {
     const ends = kind === 'transferred' ? { control, bulk, stages } : { control: bridgeChannel(control), bulk: bridgeChannel(bulk), stages: bridgeChannel(stages) }
     await worker.open(transfer(ends, Object.values(ends)), atUp)
+    await worker.hears('up', 1)
+    connections.up(id)
     await worker.ended()
     connections.lose(id)
   }
@@ -75,6 +77,13 @@ const links = {
   sendPiecesThenFragments: async (end: number, pieces: number, fragments: number): Promise<void> => ends[end]!.sendPiecesThenFragments(pieces, fragments),
   sendUnchecked: async (end: number, name: 'control' | 'bulk' | 'stages', bytes: number): Promise<void> => ends[end]!.sendUnchecked(name, bytes),
   close: async (end: number): Promise<void> => ends[end]!.close(),
+  /** The UDP ports between which an end's packets go at the moment. */
+  async ports(end: number): Promise<number[]> {
+    const [[, connection]] = tabs[end]!.connections.open as [[string, RTCPeerConnection]]
+    const report = new Map(await connection.getStats()) as ReadonlyMap<string, { readonly type: string; readonly selectedCandidatePairId?: string; readonly localCandidateId?: string; readonly remoteCandidateId?: string; readonly port?: number }>
+    const pair = report.get([...report.values()].find(({ type }) => type === 'transport')!.selectedCandidatePairId!)!
+    return [pair.localCandidateId!, pair.remoteCandidateId!].map(id => report.get(id)!.port!)
+  },
   /** As when the other tab is said to be gone. */
   forget: (end: number): void => tabs[end]!.connections.forget('other')
 }

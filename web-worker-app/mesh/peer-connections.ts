@@ -3,6 +3,7 @@ import { LIMITS } from '#shared/protocol/limits.ts'
 import { decode } from '#shared/protocol/schema.ts'
 import { CHANNEL_NAMES, type LinkChannels } from './link.ts'
 import type { LinkId } from './links.ts'
+import { PathRecovery } from './path-recovery.ts'
 import { signalData } from './signal-data.ts'
 
 export interface ConnectionsListener {
@@ -29,6 +30,7 @@ interface PeerConnection {
   readonly id: LinkId
   readonly connection: SimplePeer.Instance
   readonly connectTimer: ReturnType<typeof setTimeout>
+  readonly path: PathRecovery
   up: boolean
 }
 
@@ -78,10 +80,13 @@ export class PeerConnections {
     const id = this.#made++
     if (this.#made === LIMITS.connectionsPerPage) this.#listener.connectionsUsedUp()
     const connection = new SimplePeer({ initiator, config })
-    const made: PeerConnection = { id, connection, up: false, connectTimer: setTimeout(() => this.#lose(peer, id), CONNECT_TIMEOUT_MS) }
+    // Whoever made the first offer makes the next.
+    const path = new PathRecovery({ restart: () => initiator && restartIce(connection), giveUp: () => this.#lose(peer, id) })
+    const made: PeerConnection = { id, connection, path, up: false, connectTimer: setTimeout(() => this.#lose(peer, id), CONNECT_TIMEOUT_MS) }
     this.#connections.set(peer, made)
     const channels = openChannels(connection)
     if (channels !== undefined) this.#listener.channels(peer, id, channels)
+    connection.on('iceStateChange', state => path.changed(state as RTCIceConnectionState))
     connection.on('signal', data => this.#listener.signal(peer, JSON.stringify(data)))
     // Whoever sends on the channel that simple-peer made for itself is none of ours.
     connection.on('data', () => this.#lose(peer, id))
@@ -124,6 +129,7 @@ export class PeerConnections {
     if (known === undefined) return
     this.#connections.delete(peer)
     clearTimeout(known.connectTimer)
+    known.path.end()
     known.connection.destroy()
     this.#listener.closed(peer, known.id)
     if (known.up) this.#listener.linkDown(peer)
@@ -150,6 +156,13 @@ function openChannels(connection: SimplePeer.Instance): LinkChannels<RTCDataChan
   if (peerConnection === undefined) return undefined
   const [control, bulk, stages] = CHANNEL_NAMES.map((name, index) => peerConnection.createDataChannel(name, { negotiated: true, id: FIRST_CHANNEL + index, ordered: name !== 'bulk' }))
   return { control: control!, bulk: bulk!, stages: stages! }
+}
+
+/** simple-peer has no such thing, but negotiates whenever it is told to. */
+function restartIce(connection: SimplePeer.Instance): void {
+  const negotiator = connection as SimplePeer.Instance & { negotiate(): void }
+  connectionUnder(connection)?.restartIce()
+  negotiator.negotiate()
 }
 
 /** @returns undefined before it is made and after its end */
