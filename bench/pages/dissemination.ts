@@ -107,6 +107,7 @@ function join(links: boolean): void {
     linkUp: changed,
     linkDown: changed,
     roundTrip: () => undefined,
+    uploaded: () => undefined,
     grant: async (version, need, from) => {
       const policy = policies.get(version)!
       const answer = await server.ask('origin_wanted', { version, manifestHash: manifestHash(policy.manifest), need, from })

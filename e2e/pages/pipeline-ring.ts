@@ -36,6 +36,7 @@ export class RingTab {
       linkLost: () => undefined,
       signal: (to, data) => tabs.get(to)!.network.takeSignal(name, data),
       roundTrip: () => undefined,
+      uploaded: () => undefined,
       unavailable: () => undefined,
       fault: () => undefined,
       connectionsUsedUp: () => undefined,

@@ -24,6 +24,8 @@ export interface ChunkExchangeOptions {
   readonly stageFragment: (peer: string, fragment: Uint8Array<ArrayBuffer>) => void
   /** Measured over the link. */
   readonly roundTrip: (peer: string, ms: number) => void
+  /** Bytes of pieces left in so many milliseconds, while there were always more to send. */
+  readonly uploaded: (bytes: number, ms: number) => void
   /** Which chunks of the version to take from the origin, as the signaling server says; undefined when it does not. */
   readonly grant: (version: number, need: GrantNeed, from: PolicyVersion | null) => Promise<readonly string[] | undefined>
   /** Nobody who can be reached has all of the version. It is waited for until `forget`. */
@@ -83,7 +85,8 @@ export class ChunkExchange {
       },
       closed: options.linkClosed,
       frame: (peer, frame) => this.#takeFrame(peer, frame),
-      stageFragment: options.stageFragment
+      stageFragment: options.stageFragment,
+      uploaded: options.uploaded
     })
     this.#roundTrips = new RoundTrips((peer, id) => this.#links.sendMessage(peer, { kind: 'ping', id }), options.roundTrip, () => performance.now())
   }

@@ -41,6 +41,7 @@ export class Link implements UplinkUser {
   readonly #fragments: Uint8Array<ArrayBuffer>[] = []
   #fragmentBytes = 0
   #stageBytesGiven = 0
+  #pieceBytesGiven = 0
 
   constructor(channels: LinkChannels, uplink: Uplink, listener: LinkListener) {
     this.#channels = channels
@@ -76,6 +77,14 @@ export class Link implements UplinkUser {
     return this.#stageBytesGiven - this.stageBytesWaiting
   }
 
+  get pieceBytesInBrowser(): number {
+    return this.#channels.bulk.bufferedAmount
+  }
+
+  get pieceBytesSent(): number {
+    return this.#pieceBytesGiven - this.pieceBytesInBrowser
+  }
+
   sendMessage(message: LinkMessage): void {
     if (this.isUp) this.#send('control', JSON.stringify(message))
   }
@@ -104,7 +113,9 @@ export class Link implements UplinkUser {
     while (this.isUp && bulk.bufferedAmount < ahead) {
       const next = this.#pieces.shift()
       if (next === undefined) return
-      this.#send('bulk', encodePiece({ ...next, besideHiddenStates }))
+      const frame = encodePiece({ ...next, besideHiddenStates })
+      this.#pieceBytesGiven += frame.byteLength
+      this.#send('bulk', frame)
     }
   }
 

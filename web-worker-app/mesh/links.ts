@@ -15,16 +15,19 @@ export interface LinksListener {
   frame(peer: string, frame: LinkFrame): void
   /** A fragment of a stage frame, as it came. */
   stageFragment(peer: string, fragment: Uint8Array<ArrayBuffer>): void
+  /** Bytes of pieces left in so many milliseconds, while there were always more to send. */
+  uploaded(bytes: number, ms: number): void
 }
 
 /** All links of this tab, one to each other tab at most. Who links to whom is the signaling server's choice; every frame is checked before it is passed on. */
 export class Links {
   readonly #listener: LinksListener
   readonly #links = new Map<string, { readonly id: LinkId; readonly link: Link }>()
-  readonly #uplink = new Uplink(() => performance.now())
+  readonly #uplink: Uplink
 
   constructor(listener: LinksListener) {
     this.#listener = listener
+    this.#uplink = new Uplink(() => performance.now(), (bytes, ms) => listener.uploaded(bytes, ms))
   }
 
   /** The channels of a connection that is being made. It replaces the link that is there. */

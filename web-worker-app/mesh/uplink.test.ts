@@ -8,6 +8,8 @@ afterEach(() => void vi.useRealTimers())
 class User implements UplinkUser {
   stageBytesWaiting = 0
   stageBytesSent = 0
+  pieceBytesSent = 0
+  pieceBytesInBrowser = 0
   turns = 0
 
   sendPieces(): void {
@@ -86,4 +88,23 @@ test('hidden states are expected for a while after the last', () => {
   expect(uplink.carriesHiddenStates).toBe(true)
   vi.advanceTimersByTime(1)
   expect(uplink.carriesHiddenStates).toBe(false)
+})
+
+test('what leaves over all links together is measured while there is always something to send', () => {
+  const measured: number[] = []
+  const uplink = new Uplink(() => performance.now(), (bytes, ms) => measured.push(bytes / ms))
+  const users = [new User(), new User()]
+  for (const user of users) uplink.join(user)
+  const pass = (ms: number, bytesEach: number): void => {
+    vi.advanceTimersByTime(ms)
+    for (const user of users) user.pieceBytesSent += bytesEach
+    uplink.changed()
+  }
+  for (const user of users) user.pieceBytesInBrowser = 1000
+  for (let step = 0; step <= 6; step++) pass(100, 50_000)
+  expect(measured).toEqual([1000])
+  users[0]!.pieceBytesInBrowser = 0
+  uplink.leave(users[1]!)
+  for (let step = 0; step < 20; step++) pass(100, 0)
+  expect(measured).toHaveLength(1)
 })

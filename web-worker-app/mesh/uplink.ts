@@ -1,9 +1,15 @@
+import { UploadMeter } from './upload-meter.ts'
+
 /** A link, as the others see it. */
 export interface UplinkUser {
   /** Bytes of hidden states that have not left. */
   readonly stageBytesWaiting: number
   /** Bytes of hidden states that have left, ever. */
   readonly stageBytesSent: number
+  /** Bytes of pieces that have left, ever. */
+  readonly pieceBytesSent: number
+  /** Bytes of pieces that the browser holds. */
+  readonly pieceBytesInBrowser: number
   /** Sends pieces of chunks, a few at most. */
   sendPieces(): void
 }
@@ -27,19 +33,25 @@ interface Seen {
 export class Uplink {
   readonly #now: () => number
   readonly #users = new Map<UplinkUser, Seen>()
+  readonly #meter: UploadMeter
   #timer: ReturnType<typeof setTimeout> | undefined
   #hiddenStatesAt = Number.NEGATIVE_INFINITY
 
-  constructor(now: () => number) {
+  /** @param measured bytes of pieces that left in so many milliseconds, while there were always more */
+  constructor(now: () => number, measured: (bytes: number, ms: number) => void = () => undefined) {
     this.#now = now
+    this.#meter = new UploadMeter(measured)
   }
 
   join(user: UplinkUser): void {
+    this.#meter.restart()
     this.#users.set(user, { waiting: 0, sent: 0, since: 0 })
   }
 
   leave(user: UplinkUser): void {
-    if (this.#users.delete(user)) this.changed()
+    if (!this.#users.delete(user)) return
+    this.#meter.restart()
+    this.changed()
   }
 
   /** They leave now, or have lately. */
@@ -51,8 +63,19 @@ export class Uplink {
   changed(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#meterPieces()
     if (this.#isTaken()) this.#timer = setTimeout(() => this.changed(), STUCK_MS)
     else for (const user of this.#users.keys()) user.sendPieces()
+  }
+
+  #meterPieces(): void {
+    let left = 0
+    let inBrowser = 0
+    for (const { pieceBytesSent, pieceBytesInBrowser } of this.#users.keys()) {
+      left += pieceBytesSent
+      inBrowser += pieceBytesInBrowser
+    }
+    this.#meter.observe(left, inBrowser, this.#now())
   }
 
   #isTaken(): boolean {

@@ -11,7 +11,7 @@ import type { ChunkOwner } from '../storage/chunk-store.ts'
 import type { StoreOpening } from '../storage/open-chunk-store.ts'
 import type { NetworkEvents, NetworkState, NetworkWorkerApi } from './network-worker-api.ts'
 
-export interface NetworkOptions extends Omit<ConnectionsListener, 'channels' | 'closed'>, Pick<NetworkEvents, 'roundTrip' | 'grant' | 'unavailable' | 'fault' | 'stored'> {
+export interface NetworkOptions extends Omit<ConnectionsListener, 'channels' | 'closed'>, Pick<NetworkEvents, 'roundTrip' | 'uploaded' | 'grant' | 'unavailable' | 'fault' | 'stored'> {
   /** Of a link that is made now, for credentials end; undefined where none may be made. */
   readonly connectionConfig: () => RTCConfiguration | undefined
   readonly storage: StoreOpening
@@ -143,6 +143,7 @@ export class NetworkHost {
     const options = this.#options
     const events: NetworkEvents = {
       roundTrip: (peer, ms) => options.roundTrip(peer, ms),
+      uploaded: (bytes, ms) => options.uploaded(bytes, ms),
       grant: (version, need, from) => options.grant(version, need, from),
       unavailable: version => options.unavailable(version),
       fault: fault => options.fault(fault),

@@ -29,6 +29,8 @@ export interface NetworkEvents {
   linkClosed(id: LinkId): void
   /** Measured over the link. */
   roundTrip(peer: string, ms: number): void
+  /** Bytes that left for other tabs in so many milliseconds, while there were always more to send. */
+  uploaded(bytes: number, ms: number): void
   /** Which chunks of the version to take from the origin, as the signaling server says; undefined when it does not. */
   grant(version: number, need: GrantNeed, from: PolicyVersion | null): Promise<readonly string[] | undefined>
   /** Nobody who can be reached has all of the version. It is waited for until `forget`. */

@@ -30,6 +30,7 @@ const worker: NetworkWorkerApi = {
       linkClosed: id => events.linkClosed(id),
       stageFragment: (peer, fragment) => routes.fragmentFrom(peer, fragment),
       roundTrip: (peer, ms) => events.roundTrip(peer, ms),
+      uploaded: (bytes, ms) => events.uploaded(bytes, ms),
       grant: (version, need, from) => events.grant(version, need, from),
       unavailable: version => events.unavailable(version),
       changed: () => {

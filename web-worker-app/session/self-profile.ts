@@ -41,6 +41,11 @@ export class SelfProfile {
     else this.#observe([{ kind: 'round_trip', peer, ms }])
   }
 
+  /** @param bytes that left in so many milliseconds, while there were always more */
+  uploaded(bytes: number, ms: number): void {
+    this.#observe([{ kind: 'upload', bytes, ms }])
+  }
+
   linkGone(peer: string): void {
     this.#roundTrips = this.#roundTrips.filter(sample => sample.peer !== peer)
     this.#observe([{ kind: 'link_gone', peer }])

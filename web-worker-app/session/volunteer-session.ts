@@ -222,6 +222,7 @@ export class VolunteerSession {
       linkUp: () => this.#stages.linkUp(),
       linkDown: peer => this.#profile.linkGone(peer),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
+      uploaded: (bytes, ms) => this.#profile.uploaded(bytes, ms),
       grant: (version, need, from) => this.#askGrant(version, need, from),
       unavailable: version => {
         const manifestHash = this.#state.announced.get(version)

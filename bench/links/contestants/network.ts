@@ -26,6 +26,7 @@ function openNetwork(other: string, port: TabPort): { readonly network: NetworkH
     linkDown: () => undefined,
     linkUp: () => linkUp(),
     roundTrip: () => undefined,
+    uploaded: () => undefined,
     unavailable: version => console.error(`nobody has version ${version}`),
     changed: () => undefined,
     fault: fault => console.error(describeFault(fault)),
