@@ -98,10 +98,20 @@ export class NodeVolunteer {
 
   async #workOnce(): Promise<void> {
     if (this.#stopped || this.#welcome === undefined || this.#wanted === undefined) return
-    const lease = this.#leases.shift()
-    if (lease !== undefined) await this.#fulfil(lease, this.#welcome)
-    if (this.#leases.length === 0 && this.#held !== this.#wanted.manifest) await this.#take(this.#wanted, this.#welcome)
-    if (this.#leases.length === 0) this.#tell('work_wanted', { run: this.#held!.run, version: this.#held!.version, rollouts: ROWS })
+    const next = this.#leases.find(lease => this.#canFulfil(lease))
+    if (next !== undefined) {
+      this.#leases.splice(this.#leases.indexOf(next), 1)
+      await this.#fulfil(next, this.#welcome)
+    }
+    if (this.#leases.some(lease => this.#canFulfil(lease))) return this.#work()
+    if (this.#held !== this.#wanted.manifest) await this.#take(this.#wanted, this.#welcome)
+    if (!this.#leases.some(lease => this.#canFulfil(lease))) this.#tell('work_wanted', { run: this.#held!.run, version: this.#held!.version, rollouts: ROWS })
+  }
+
+  /** Of a version that was announced: a lease may overtake the announcement, and after a damaged checkpoint another version has the number. */
+  #canFulfil({ version, manifestHash: hash }: Lease): boolean {
+    const policy = this.#announced.get(version)
+    return policy !== undefined && manifestHash(policy.manifest) === hash
   }
 
   async #take(policy: PublishedPolicy, { description, base }: Welcome): Promise<void> {
@@ -152,9 +162,7 @@ export class NodeVolunteer {
   }
 
   async #fulfil(lease: Lease, welcome: Welcome): Promise<void> {
-    const policy = this.#announced.get(lease.version)
-    // The version went with a damaged checkpoint, or bears another's number by now: the lease goes back by expiring.
-    if (policy === undefined || manifestHash(policy.manifest) !== lease.manifestHash) return
+    const policy = this.#announced.get(lease.version)!
     if (this.#held !== policy.manifest) await this.#take(policy, welcome)
     const generator = new BatchGenerator({ engine: this.#engine!, uniform, maxRows: ROWS })
     const seeds = new Map<string, { prompt: number; index: number; seed: string }>()
