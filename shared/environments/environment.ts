@@ -12,6 +12,8 @@ export interface StepResult<State> {
   readonly info: {
     /** The whole task was solved exactly; evaluation counts this and never the graded reward. */
     readonly success: boolean
+    /** Whatever else is worth averaging over episodes, by name. */
+    readonly metrics?: Readonly<Record<string, number>>
   }
 }
 

@@ -3,6 +3,8 @@ import { decode, v } from '../protocol/schema.ts'
 import { arithmetic, arithmeticOptions } from './arithmetic.ts'
 import type { Environment } from './environment.ts'
 import { reverse, reverseOptions } from './reverse.ts'
+import { sokoban } from './sokoban.ts'
+import { SOKOBAN_VARIANTS, sokobanOptions } from './sokoban/options.ts'
 
 type Options = v.GenericSchema<unknown, unknown>
 
@@ -13,7 +15,8 @@ interface Entry {
 
 const ENVIRONMENTS: ReadonlyMap<string, Entry> = new Map([
   ['arithmetic', entry(arithmeticOptions, arithmetic)],
-  ['reverse', entry(reverseOptions, reverse)]
+  ['reverse', entry(reverseOptions, reverse)],
+  ...SOKOBAN_VARIANTS.map(name => [name, entry(sokobanOptions(name), options => sokoban(name, options))] as const)
 ])
 
 /** One line for the user: what is wrong with the environment's name or options, where, and what is allowed. */
