@@ -57,7 +57,7 @@ export function progress(board: Board): string {
 }
 
 export function boardSquares({ width, ground }: Board): BoardSquare[] {
-  return [...ground].flatMap((character, cell) => {
+  return ground.split('').flatMap((character, cell) => {
     if (character !== WALL && character !== GOAL) return []
     return [{ key: cell, kind: character === WALL ? 'wall' : 'goal', row: Math.floor(cell / width), column: cell % width } as const]
   })

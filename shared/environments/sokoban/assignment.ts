@@ -6,23 +6,23 @@
  */
 export function assignmentCost(costs: readonly (readonly number[])[]): number {
   const n = costs.length
-  const rowPotential = new Array<number>(n).fill(0)
+  const rowPotential = new Float64Array(n)
   // Column n stands for the row that is being given a column.
-  const columnPotential = new Array<number>(n + 1).fill(0)
-  const rowOf = new Array<number>(n + 1).fill(-1)
+  const columnPotential = new Float64Array(n + 1)
+  const rowOf = new Int32Array(n + 1).fill(-1)
   for (let row = 0; row < n; row++) {
-    const slack = new Array<number>(n).fill(Infinity)
-    const from = new Array<number>(n).fill(n)
-    const settled = new Array<boolean>(n + 1).fill(false)
+    const slack = new Float64Array(n).fill(Infinity)
+    const from = new Int32Array(n).fill(n)
+    const settled = new Uint8Array(n + 1)
     rowOf[n] = row
     let column = n
     while (rowOf[column] !== -1) {
-      settled[column] = true
+      settled[column] = 1
       const next = relax(column, slack, from, settled)
       if (next === undefined) return Infinity
       const delta = slack[next]!
       for (let other = 0; other <= n; other++) {
-        if (settled[other]) {
+        if (settled[other] === 1) {
           rowPotential[rowOf[other]!]! += delta
           columnPotential[other]! -= delta
         } else slack[other]! -= delta
@@ -34,14 +34,14 @@ export function assignmentCost(costs: readonly (readonly number[])[]): number {
       column = from[column]!
     }
   }
-  return -columnPotential[n]!
+  return 0 - columnPotential[n]!
 
   /** Offers every unsettled column the way through `column`. @returns the nearest one, undefined when none can be reached */
-  function relax(column: number, slack: number[], from: number[], settled: readonly boolean[]): number | undefined {
+  function relax(column: number, slack: Float64Array, from: Int32Array, settled: Uint8Array): number | undefined {
     const row = rowOf[column]!
     let nearest: number | undefined
     for (let other = 0; other < n; other++) {
-      if (settled[other]) continue
+      if (settled[other] === 1) continue
       const reduced = costs[row]![other]! - rowPotential[row]! - columnPotential[other]!
       if (reduced < slack[other]!) {
         slack[other] = reduced

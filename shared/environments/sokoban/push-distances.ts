@@ -6,8 +6,8 @@ import { opposite, type Maze } from './maze.ts'
  * Enhancing general single-agent search methods using domain knowledge", Artificial Intelligence 129, §3).
  * @returns per square; Infinity where the box is lost for this goal
  */
-export function pushDistances({ cells, neighbours }: Maze, goal: number): number[] {
-  const distances = new Array<number>(cells.length).fill(Infinity)
+export function pushDistances({ cells, neighbours }: Maze, goal: number): Float64Array {
+  const distances = new Float64Array(cells.length).fill(Infinity)
   distances[goal] = 0
   const queue = [goal]
   for (const square of queue) {

@@ -51,7 +51,7 @@ export function lowestNumber(cells: Cells): number {
 export function boardOf({ innerSide, floor, goals }: Room, boxes: Cells, player: number): Board {
   const width = innerSide + 2
   const outer = (inner: number): number => (Math.floor(inner / innerSide) + 1) * width + (inner % innerSide) + 1
-  const ground = new Array<string>(width * width).fill(WALL)
+  const ground = WALL.repeat(width * width).split('')
   for (const inner of cellNumbers(floor)) ground[outer(inner)] = FLOOR
   for (const inner of cellNumbers(goals)) ground[outer(inner)] = GOAL
   return { width, ground: ground.join(''), boxes: cellNumbers(boxes).map(outer), player: outer(player) }

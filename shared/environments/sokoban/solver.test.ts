@@ -29,9 +29,9 @@ describe('the solver', () => {
         expect(solution.pushes).toBe(least)
         expect({ pushes: end.pushes, blocked: end.blocked }).toEqual({ pushes: least, blocked: 0 })
       }),
-      runs(600)
+      runs(400)
     )
-    expect(solvable).toBeGreaterThan(100)
+    expect(solvable).toBeGreaterThan(70)
   })
 
   test('asked again during a walk, walks on to the same push', () => {
@@ -63,7 +63,7 @@ describe('the solver', () => {
     const start = board(original)
     const solution = solve(start)
     expect(solution).toMatchObject({ kind: 'solved', pushes: 97 })
-    if (solution.kind === 'solved') expect(isSolved(replay(start, solution.moves).board)).toBe(true)
+    expect(isSolved(replay(start, solution.kind === 'solved' ? solution.moves : '').board)).toBe(true)
     expect(solve(start, 10)).toEqual({ kind: 'unknown', nodes: 10 })
   })
 
@@ -101,9 +101,9 @@ describe('a deadlock', () => {
         dead++
         expect(fewestPushes(start)).toBe(undefined)
       }),
-      runs(600)
+      runs(400)
     )
-    expect(dead).toBeGreaterThan(100)
+    expect(dead).toBeGreaterThan(70)
   })
 })
 

@@ -77,8 +77,8 @@ function boardLines(text: string): Line[] {
 
 function problemOfCharacters(lines: readonly Line[]): XsbError | undefined {
   for (const { number, text } of lines) {
-    const at = [...text].findIndex(character => !KNOWN.includes(character))
-    if (at !== -1) return malformed('unknown-character', number, at + 1, `${JSON.stringify([...text][at])} means nothing on a board: use # @ + $ * . and space, - or _ for floor`)
+    const at = text.split('').findIndex(character => !KNOWN.includes(character))
+    if (at !== -1) return malformed('unknown-character', number, at + 1, `${JSON.stringify(String.fromCodePoint(text.codePointAt(at)!))} means nothing on a board: use # @ + $ * . and space, - or _ for floor`)
   }
   return undefined
 }
@@ -114,13 +114,13 @@ function closed(lines: readonly Line[], board: Board): ParsedXsb {
 
 function toBoard(lines: readonly Line[], width: number): Board {
   const cells = lines.map(({ text }) => text.padEnd(width)).join('')
-  const cellsOf = (characters: string): number[] => [...cells].flatMap((character, cell) => (characters.includes(character) ? [cell] : []))
-  const ground = [...cells].map(character => (character === WALL ? WALL : GOALS.includes(character) ? GOAL : FLOOR)).join('')
+  const cellsOf = (characters: string): number[] => cells.split('').flatMap((character, cell) => (characters.includes(character) ? [cell] : []))
+  const ground = cells.split('').map(character => (character === WALL ? WALL : GOALS.includes(character) ? GOAL : FLOOR)).join('')
   return { width, ground, boxes: cellsOf(BOXES), player: cellsOf(PLAYERS)[0]! }
 }
 
 function places(lines: readonly Line[], characters: string): { readonly line: number; readonly column: number }[] {
-  return lines.flatMap(({ number, text }) => [...text].flatMap((character, index) => (characters.includes(character) ? [{ line: number, column: index + 1 }] : [])))
+  return lines.flatMap(({ number, text }) => text.split('').flatMap((character, index) => (characters.includes(character) ? [{ line: number, column: index + 1 }] : [])))
 }
 
 function counted(count: number, one: string, several: string): string {
