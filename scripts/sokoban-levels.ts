@@ -1,11 +1,13 @@
 /**
- * Writes levels that differ, and not only by a symmetry, as XSB text to the standard output, and how fast they were made to the standard error:
+ * Writes levels that differ, and not only by a symmetry, as XSB text to the standard output; to the standard error how fast a level is drawn, as a
+ * run draws them:
  *
  *     npm run sokoban:levels -- [--variant sokoban-2] [--split held-out] [--count 10] [--seed 1]
  */
 import { parseArgs } from 'node:util'
 import { decode } from '#shared/protocol/schema.ts'
-import { distinctLevels } from '#shared/environments/sokoban/level-generator.ts'
+import type { Split } from '#shared/environments/environment.ts'
+import { distinctLevels, drawLevel, type LevelSettings } from '#shared/environments/sokoban/level-generator.ts'
 import { SOKOBAN_VARIANTS, sokobanOptions } from '#shared/environments/sokoban/options.ts'
 import { formatXsb } from '#shared/environments/sokoban/xsb.ts'
 import { createRng } from '#shared/random/rng.ts'
@@ -29,16 +31,28 @@ function main({ variant, split, count, seed }: ReturnType<typeof parse>): void {
   const options = decode(sokobanOptions(variant), {})
   if (options.kind === 'malformed') throw new Error(`the defaults of ${variant} are malformed`)
   const pushes: number[] = []
-  const cpu = process.cpuUsage()
   for (const level of distinctLevels(options.value, split, createRng(seed))) {
     pushes.push(level.pushes)
     console.log(`; ${level.hash} · boxes ${options.value.boxes} · fewest pushes ${level.pushes}\n${formatXsb(level.board)}\n`)
     if (pushes.length === count) break
   }
-  const { user, system } = process.cpuUsage(cpu)
   const most = Math.max(...pushes)
   const histogram = Array.from({ length: most }, (_, index) => `${index + 1}: ${pushes.filter(number => number === index + 1).length}`).filter(entry => !entry.endsWith(' 0'))
-  console.error(`${pushes.length} ${split} levels of ${variant}, ${((user + system) / 1_000 / pushes.length).toFixed(3)} ms of processor time each with the writing; by fewest pushes ${histogram.join(', ')}`)
+  console.error(`${pushes.length} ${split} levels of ${variant}; by fewest pushes ${histogram.join(', ')}`)
+  console.error(`drawing one: ${drawingMs(options.value, split).toFixed(3)} ms of processor time, mean of ${DRAWS}`)
+}
+
+const DRAWS = 10_000
+
+/** Mean over DRAWS, after as many to warm up. */
+function drawingMs(settings: LevelSettings, split: Split): number {
+  let start = process.cpuUsage()
+  for (let draw = -DRAWS; draw < DRAWS; draw++) {
+    if (draw === 0) start = process.cpuUsage()
+    drawLevel(settings, split, createRng(draw))
+  }
+  const { user, system } = process.cpuUsage(start)
+  return (user + system) / 1_000 / DRAWS
 }
 
 let args: ReturnType<typeof parse>
