@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createOriginGrants, GRANT_AGAIN_MS, grantOrigin, keepGrants, returnGrants, settleGrants } from './origin-grants.ts'
+import { createOriginGrants, FASTER_AGAIN_MS, GRANT_AGAIN_MS, grantOrigin, keepGrants, returnGrants, settleGrants } from './origin-grants.ts'
 
 const CHUNKS = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
 
@@ -33,6 +33,16 @@ test('who starves is given what nobody passed on for a while, the oldest first; 
   expect(starve(GRANT_AGAIN_MS + 300)).toEqual(['g', 'f', 'e'])
   expect(starve(GRANT_AGAIN_MS + 700)).toEqual(['d', 'c', 'b', 'a'])
   expect(grantOrigin(grants, { peer: '3', chunks: CHUNKS, sharers: 1, need: 'alone' }, 0)).toEqual(CHUNKS)
+})
+
+test('to whom the origin is faster it gives what was named, however many ask no chunk more often than once in a while', () => {
+  const grants = createOriginGrants()
+  const ask = (peer: string, only: readonly string[], now: number): readonly string[] => grantOrigin(grants, { peer, chunks: CHUNKS, only: new Set(only), sharers: 2, need: 'faster' }, now)
+  grantOrigin(grants, { peer: '1', chunks: CHUNKS, sharers: 1, need: 'share' }, 0)
+  expect(ask('2', CHUNKS, FASTER_AGAIN_MS - 1)).toEqual([])
+  expect(ask('2', ['c', 'e', 'elsewhere'], FASTER_AGAIN_MS)).toEqual(['c', 'e'])
+  expect(ask('3', ['c', 'd', 'e'], FASTER_AGAIN_MS)).toEqual(['d'])
+  expect(ask('3', ['c', 'd', 'e'], 2 * FASTER_AGAIN_MS)).toEqual(['c', 'd', 'e'])
 })
 
 test('what the origin no longer has is forgotten', () => {

@@ -9,7 +9,7 @@ import { layersOf } from './swarm-layers.ts'
 import type { AnnouncedPolicy, SwarmPeer, SwarmRun } from './swarm-state.ts'
 import { cheapestRoute, originChunks, type VersionRoute } from './version-route.ts'
 
-export function answerOriginWanted(run: SwarmRun, peer: SwarmPeer, { version, manifestHash, need, from }: OriginWanted, now: number): OriginGrant {
+export function answerOriginWanted(run: SwarmRun, peer: SwarmPeer, { version, manifestHash, need, from, chunks: only }: OriginWanted, now: number): OriginGrant {
   const policy = run.policies.get(version)
   if (policy?.hash !== manifestHash) return refuse('stale_version', `version ${version} is not announced here any more`)
   const layers = layersOf(run, peer.id)
@@ -19,7 +19,7 @@ export function answerOriginWanted(run: SwarmRun, peer: SwarmPeer, { version, ma
   const isWithOthers = steps.length === 0 && others.some(other => other.held.has(policy.hash) && covers(layersOf(run, other.id), layers))
   if (need === 'share' && isWithOthers) return { kind: 'origin_granted', chunks: [] }
   const sharers = 1 + others.filter(({ held }) => !held.has(policy.hash)).length
-  const granted = grantOrigin(run.grants, { peer: peer.id, chunks: chunksOf(toFetch).map(({ hash }) => hash), sharers, need }, now)
+  const granted = grantOrigin(run.grants, { peer: peer.id, chunks: chunksOf(toFetch).map(({ hash }) => hash), ...(only !== undefined && { only: new Set(only) }), sharers, need }, now)
   const placeOf = new Map(originChunks(policy).map(({ hash }, place) => [hash, place]))
   return { kind: 'origin_granted', chunks: granted.flatMap(hash => placeOf.get(hash) ?? []) }
 }

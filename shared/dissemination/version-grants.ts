@@ -1,20 +1,25 @@
 /** When the signaling server is asked which chunks to take from the origin: part of the fetching machine. */
 import type { ContentHash, PolicyVersion } from '../protocol/identifiers.ts'
 import type { GrantNeed } from '../protocol/volunteer-messages.ts'
-import type { ChunkFetcher } from './fetcher-state.ts'
+import type { ChunkFetcher, FetchContext } from './fetcher-state.ts'
+import { chunksOfFasterOrigin } from './faster-origin.ts'
 
 export interface VersionGrants {
+  /** Whole weights: it matters from where they come fastest. */
+  isWhole: boolean
   /** What was asked for and is not answered yet. */
   asking: GrantNeed | undefined
   /** What was answered last: `share` again until there is none left, then only in need. */
   need: GrantNeed
   askedAt: number
+  /** Before then it is not looked at whether the origin is faster. */
+  fasterNotBefore: number
   /** To be taken from the origin and not here yet. */
   readonly granted: Set<ContentHash>
 }
 
 export function beginGrants(): VersionGrants {
-  return { asking: undefined, need: 'share', askedAt: Number.NEGATIVE_INFINITY, granted: new Set() }
+  return { isWhole: false, asking: undefined, need: 'share', askedAt: Number.NEGATIVE_INFINITY, fasterNotBefore: Number.NEGATIVE_INFINITY, granted: new Set() }
 }
 
 /** To be answered by exactly one `origin_granted` or `grant_unanswered`. */
@@ -22,17 +27,26 @@ export interface AskGrant {
   readonly kind: 'ask_grant'
   readonly version: PolicyVersion
   readonly need: GrantNeed
+  /** Nothing else is of use. Absent: whatever there is of the version. */
+  readonly chunks?: readonly ContentHash[]
 }
 
-export function askGrants(fetcher: ChunkFetcher, now: number): AskGrant[] {
+export function askGrants(fetcher: ChunkFetcher, { now, rng }: FetchContext): AskGrant[] {
   const asked: AskGrant[] = []
   for (const [version, grants] of fetcher.versions) {
     if (grants.asking !== undefined || grants.granted.size > 0) continue
     const need = needOf(fetcher, grants, now)
-    if (need === undefined) continue
-    grants.asking = need
-    grants.askedAt = now
-    asked.push({ kind: 'ask_grant', version, need })
+    if (need !== undefined) {
+      grants.asking = need
+      grants.askedAt = now
+      asked.push({ kind: 'ask_grant', version, need })
+    } else if (grants.isWhole && now >= grants.fasterNotBefore) {
+      const chunks = chunksOfFasterOrigin(fetcher, version, rng)
+      grants.fasterNotBefore = now + (chunks.length === 0 ? fetcher.options.tickMs : fetcher.options.fasterRetryMs)
+      if (chunks.length === 0) continue
+      grants.asking = 'faster'
+      asked.push({ kind: 'ask_grant', version, need: 'faster', chunks })
+    }
   }
   return asked
 }
@@ -51,19 +65,22 @@ export function takeGrant({ versions, wanted, forOrigin }: ChunkFetcher, version
   for (const hash of hashes) {
     const chunk = wanted.get(hash)
     if (chunk?.version !== version) continue
+    // Somebody who has it has been asked meanwhile.
+    if (asked === 'faster' && chunk.source !== undefined) continue
     grants.granted.add(hash)
     if (chunk.source === undefined) forOrigin.add(hash)
   }
-  if (asked === 'starving' || asked === 'alone') grants.need = asked
   // Nothing is left to share: from now on only in need.
-  else if (asked === 'share' && grants.granted.size === 0) grants.need = 'starving'
+  if (asked === 'share') grants.need = grants.granted.size === 0 ? 'starving' : 'share'
+  else if (asked !== undefined) grants.need = asked
+  if (asked === 'faster' && grants.granted.size > 0) grants.fasterNotBefore = Number.NEGATIVE_INFINITY
 }
 
 /** The server is away, but its origin may answer: nobody waits for a leave that cannot be given. */
 export function takeNoGrant({ versions, wanted, forOrigin, links }: ChunkFetcher, version: PolicyVersion): void {
   const grants = versions.get(version)
   if (grants === undefined) return
-  const wasInNeed = grants.asking !== 'share'
+  const wasInNeed = grants.asking === 'starving' || grants.asking === 'alone'
   grants.asking = undefined
   grants.need = 'starving'
   if (!wasInNeed) return

@@ -9,7 +9,7 @@ import { LIMITS } from '#shared/protocol/limits.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
-import type { GrantNeed, JoinRequest, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { JoinRequest, OriginAsk, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
@@ -223,7 +223,7 @@ export class VolunteerSession {
       linkDown: peer => this.#profile.linkGone(peer),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
       uploaded: (bytes, ms) => this.#profile.uploaded(bytes, ms),
-      grant: (version, need, from) => this.#askGrant(version, need, from),
+      grant: ask => this.#askGrant(ask),
       unavailable: version => {
         const manifestHash = this.#state.announced.get(version)
         if (manifestHash !== undefined) this.dispatch({ kind: 'version_unavailable', version, manifestHash })
@@ -270,10 +270,11 @@ export class VolunteerSession {
   }
 
   /** @returns hashes; undefined when the server does not say */
-  async #askGrant(version: number, need: GrantNeed, from: number | null): Promise<string[] | undefined> {
+  async #askGrant(ask: OriginAsk): Promise<string[] | undefined> {
+    const { version } = ask
     const manifestHash = this.#state.announced.get(version)
     if (manifestHash === undefined || !this.#state.joined) return undefined
-    const answer = await this.#server.ask('origin_wanted', { version, manifestHash, need, from })
+    const answer = await this.#server.ask('origin_wanted', { ...ask, manifestHash })
     if (answer?.kind !== 'origin_granted' || this.#policies === undefined || this.#state.announced.get(version) !== manifestHash) return undefined
     return this.#policies.chunksAt({ version, manifestHash }, answer.chunks)
   }
