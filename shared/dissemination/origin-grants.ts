@@ -1,11 +1,12 @@
 /**
- * Who takes which chunk from the origin: every chunk goes out once, to whoever asks first, in shares of what the askers lack; the
+ * Who takes which chunk from the origin: every chunk goes out once, to whoever asks first, in shares that follow the askers' uplinks; the
  * tabs give it to each other. What was somebody's who left is anybody's again, and so is, after a while, what somebody misses who
  * gets nothing from others or gets it faster from the origin. Versions share chunks, and what of them was granted.
  */
 import type { ContentHash, PeerId } from '../protocol/identifiers.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { GrantNeed } from '../protocol/volunteer-messages.ts'
+import { originShare, type Uplink } from './origin-share.ts'
 
 export interface OriginGrants {
   /** When a chunk was granted last, in milliseconds. Absent: to nobody, or to somebody who left. */
@@ -33,13 +34,15 @@ export interface GrantRequest {
   readonly chunks: readonly ContentHash[]
   /** Nothing else of these is of use to it. Absent: all are. */
   readonly only?: ReadonlySet<ContentHash>
-  /** Peers that lack the version, the asking one included. */
-  readonly sharers: number
+  /** In bytes per second, as it was measured. */
+  readonly uplink: Uplink
+  /** Of all peers that lack the version, the asking one included. */
+  readonly uplinks: readonly Uplink[]
   readonly need: GrantNeed
 }
 
 /** @returns what of the chunks the peer shall take from the origin now */
-export function grantOrigin(grants: OriginGrants, { peer, chunks: ofVersion, only, sharers, need }: GrantRequest, now: number): readonly ContentHash[] {
+export function grantOrigin(grants: OriginGrants, { peer, chunks: ofVersion, only, uplink, uplinks, need }: GrantRequest, now: number): readonly ContentHash[] {
   const { grantedAt } = grants
   const chunks = only === undefined ? ofVersion : ofVersion.filter(chunk => only.has(chunk))
   const given = chooseChunks()
@@ -54,7 +57,7 @@ export function grantOrigin(grants: OriginGrants, { peer, chunks: ofVersion, onl
   function chooseChunks(): readonly ContentHash[] {
     switch (need) {
       case 'share':
-        return chunks.filter(chunk => !grantedAt.has(chunk)).slice(0, Math.ceil(ofVersion.length / Math.max(1, sharers)))
+        return chunks.filter(chunk => !grantedAt.has(chunk)).slice(0, originShare(ofVersion.length, uplink, uplinks))
       case 'alone':
         return chunks
       case 'starving':

@@ -19,7 +19,7 @@ function measure(rates: SourceRates, origin: number, neighbours: number, untilMs
   }
 }
 
-const rate = fc.double({ min: 50, max: 20_000, noNaN: true })
+const rate = fc.double({ min: 50, max: 5_000, noNaN: true })
 
 test('whatever the rates are and were, a source that is clearly faster is found to be so, and one that is not is not', () => {
   fc.assert(
@@ -27,13 +27,14 @@ test('whatever the rates are and were, a source that is clearly faster is found 
       const rates = createSourceRates(ENOUGH_BYTES)
       measure(rates, firstOrigin, firstNeighbours, 30_000)
       // What was before has faded, whatever it was.
-      measure(rates, origin, neighbours, rates.measuredUntil + 20 * RATE_HALF_LIFE_MS)
+      measure(rates, origin, neighbours, rates.measuredUntil + 12 * RATE_HALF_LIFE_MS)
       expect(rateOf(rates, 'origin')! / origin).toBeCloseTo(1, 1)
       expect(rateOf(rates, 'neighbours')! / neighbours).toBeCloseTo(1, 1)
-      if (origin > 1.1 * FASTER_FROM * neighbours) expect(rates.originIsFaster).toBe(true)
-      if (origin < 0.9 * FASTER_UNTIL * neighbours) expect(rates.originIsFaster).toBe(false)
+      const [isClear, isNot] = [origin > 1.1 * FASTER_FROM * neighbours, origin < 0.9 * FASTER_UNTIL * neighbours]
+      const allowed = isClear ? [true] : isNot ? [false] : [true, false]
+      expect(allowed).toContain(rates.originIsFaster)
     }),
-    runs(60)
+    runs(25)
   )
 })
 

@@ -11,8 +11,8 @@ const nodeOf = (upMbit: number, downMbit = 100): NetworkNode => ({ upBytesPerMs:
 const ORIGIN = nodeOf(40)
 const VERSION = { chunks: 80, chunkBytes: LIMITS.adapterChunkBytes }
 
-function spread(tabs: readonly NetworkNode[], overlay: Overlay, { seed = 1, leavesPerMinute = 0, whole = false, origin = ORIGIN } = {}): DisseminationResult & { readonly lastMs: number } {
-  const result = simulateDissemination({ tabs, origin, ...VERSION, overlay, whole, leavesPerMinute, seed, limitMs: 120_000 })
+function spread(tabs: readonly NetworkNode[], overlay: Overlay, { seed = 1, leavesPerMinute = 0, whole = false, uplinksMeasured = true, origin = ORIGIN } = {}): DisseminationResult & { readonly lastMs: number } {
+  const result = simulateDissemination({ tabs, origin, ...VERSION, overlay, whole, uplinksMeasured, leavesPerMinute, seed, limitMs: 120_000 })
   return { ...result, lastMs: Math.max(...result.doneMs) }
 }
 
@@ -32,9 +32,11 @@ describe('20 MB to tabs with home uplinks', () => {
     }
   })
 
-  test('with uplinks of 5 to 50 Mbit/s within twice', () => {
+  test('with uplinks of 5 to 50 Mbit/s within twice before these were measured, and then within 1.6 times', () => {
     const tabs = mixed(16)
-    expect(spread(tabs, meshOverlay(16, createRng(1))).lastMs / least(tabs)).toBeLessThanOrEqual(2)
+    const ratio = (uplinksMeasured: boolean): number => spread(tabs, meshOverlay(16, createRng(1)), { uplinksMeasured }).lastMs / least(tabs)
+    expect(ratio(false)).toBeLessThanOrEqual(2)
+    expect(ratio(true)).toBeLessThanOrEqual(1.6)
   })
 
   test('a tree uses half of the uplinks twice, stripes every one once, and with equal uplinks they are no slower than a mesh by more than their depth', () => {

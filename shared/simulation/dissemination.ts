@@ -21,6 +21,8 @@ export interface DisseminationOptions {
   readonly overlay: Overlay
   /** Whole weights. Absent: what one step changes. */
   readonly whole?: boolean
+  /** The server knows how fast pieces leave each tab, as it does once a version has gone round. Absent: it does. */
+  readonly uplinksMeasured?: boolean
   /** How often a tab that is not finished leaves and somebody else comes in its place, on average per minute. */
   readonly leavesPerMinute?: number
   readonly seed: number
@@ -91,7 +93,7 @@ interface Download {
   left: number
 }
 
-export function simulateDissemination({ tabs: nodes, origin, chunks: count, chunkBytes, overlay, whole = false, leavesPerMinute = 0, seed, limitMs }: DisseminationOptions): DisseminationResult {
+export function simulateDissemination({ tabs: nodes, origin, chunks: count, chunkBytes, overlay, whole = false, uplinksMeasured = true, leavesPerMinute = 0, seed, limitMs }: DisseminationOptions): DisseminationResult {
   const rng = createRng(seed)
   const queue: PacketNetwork<Event>['queue'] = createEventQueue()
   const ORIGIN_PLACE = nodes.length
@@ -184,10 +186,11 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
     received.all += fetcher.received.fromOrigin + fetcher.received.fromPeers
     received.discarded += fetcher.received.discarded
   }
+  const uplinkOf = (place: number): number | undefined => (uplinksMeasured ? 1000 * nodes[place]!.upBytesPerMs : undefined)
   const grant = (tab: Tab, { need, chunks: only }: Pick<OriginWanted, 'need' | 'chunks'>): readonly string[] => {
     const all = references.map(({ hash }) => hash)
     if (overlay.fromOrigin !== undefined) return need === 'share' ? all.filter((_, index) => overlay.fromOrigin!(index, tab.place)) : []
-    return grantOrigin(grants, { peer: nameOf(tab), chunks: all, ...(only !== undefined && { only: new Set(only) }), sharers: unfinished.size, need }, queue.nowMs)
+    return grantOrigin(grants, { peer: nameOf(tab), chunks: all, ...(only !== undefined && { only: new Set(only) }), uplink: uplinkOf(tab.place), uplinks: [...unfinished].map(uplinkOf), need }, queue.nowMs)
   }
   const link = (a: Tab, b: Tab): void => {
     for (const [tab, other] of [[a, b], [b, a]] as const) {
