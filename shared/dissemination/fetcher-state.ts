@@ -18,6 +18,8 @@ export const FETCHER_DEFAULTS = {
   originRetryMaxMs: 8000,
   /** Without any progress for so long, the server is asked for chunks that somebody else was to take from the origin. */
   starvingMs: 1500,
+  /** The same once, while nobody who is linked has any of them. */
+  forsakenMs: 300,
   /** Bad chunks or pieces until a peer is banned. */
   strikes: 3,
   tickMs: 200
