@@ -306,6 +306,24 @@ test.each<[Granting, number]>([['need', FETCHER_DEFAULTS.starvingMs + FETCHER_DE
   expect(testbed.now()).toBeLessThanOrEqual(withinMs + 100)
 })
 
+test('when nobody who is linked has any of it any more, the server is asked at once instead of after a while, once', () => {
+  const chunks = [chunkOf(12 * PIECE, 1), chunkOf(12 * PIECE, 2)]
+  const hashes = chunks.map(({ reference }) => reference.hash)
+  const fetcher = createChunkFetcher()
+  const asks = (input: FetchInput, now: number): string[] => stepChunkFetcher(fetcher, input, { now, rng: createRng(1) }).flatMap(effect => (effect.kind === 'ask_grant' ? [effect.need] : []))
+  const { forsakenMs, starvingMs } = FETCHER_DEFAULTS
+  asks({ kind: 'link_up', peer: A }, 0)
+  asks({ kind: 'link_up', peer: B }, 0)
+  asks({ kind: 'chunks_held', peer: A, hashes }, 0)
+  expect(asks({ kind: 'chunks_wanted', version: 1, chunks: chunks.map(({ reference }) => reference) }, 0)).toEqual(['share'])
+  asks({ kind: 'origin_granted', version: 1, hashes: [] }, 0)
+  expect(asks({ kind: 'time_passed' }, forsakenMs)).toEqual([])
+  expect(asks({ kind: 'link_down', peer: A }, forsakenMs + 1)).toEqual(['starving'])
+  asks({ kind: 'origin_granted', version: 1, hashes: [] }, forsakenMs + 2)
+  expect(asks({ kind: 'time_passed' }, 3 * forsakenMs)).toEqual([])
+  expect(asks({ kind: 'time_passed' }, forsakenMs + 1 + starvingMs)).toEqual(['starving'])
+})
+
 test('what the origin lacks is missing unless a supplier has it, and is asked for again', () => {
   const chunk = chunkOf(12 * PIECE)
   const { hash } = chunk.reference

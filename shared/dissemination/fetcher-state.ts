@@ -19,6 +19,8 @@ export const FETCHER_DEFAULTS = {
   originRetryMaxMs: 8000,
   /** Without any progress for so long, the server is asked for chunks that somebody else was to take from the origin. */
   starvingMs: 1500,
+  /** The same once, while nobody who is linked has any of them. */
+  forsakenMs: 300,
   /** From so many bytes on it can be told how fast the origin is, or how fast the neighbours are. */
   enoughBytes: 512 * 1024,
   /** Where the origin gives nothing for being faster, it is asked again after so long. */

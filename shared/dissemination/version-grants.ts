@@ -1,8 +1,8 @@
 /** When the signaling server is asked which chunks to take from the origin: part of the fetching machine. */
 import type { ContentHash, PolicyVersion } from '../protocol/identifiers.ts'
 import type { GrantNeed } from '../protocol/volunteer-messages.ts'
-import type { ChunkFetcher, FetchContext } from './fetcher-state.ts'
 import { chunksOfFasterOrigin } from './faster-origin.ts'
+import { isOffered, type ChunkFetcher, type FetchContext } from './fetcher-state.ts'
 
 export interface VersionGrants {
   /** Whole weights: it matters from where they come fastest. */
@@ -35,7 +35,7 @@ export function askGrants(fetcher: ChunkFetcher, { now, rng }: FetchContext): As
   const asked: AskGrant[] = []
   for (const [version, grants] of fetcher.versions) {
     if (grants.asking !== undefined || grants.granted.size > 0) continue
-    const need = needOf(fetcher, grants, now)
+    const need = needOf(fetcher, version, grants, now)
     if (need !== undefined) {
       grants.asking = need
       grants.askedAt = now
@@ -51,10 +51,18 @@ export function askGrants(fetcher: ChunkFetcher, { now, rng }: FetchContext): As
   return asked
 }
 
-function needOf({ options, progressAt, links }: ChunkFetcher, { need, askedAt }: VersionGrants, now: number): GrantNeed | undefined {
+function needOf(fetcher: ChunkFetcher, version: PolicyVersion, { need, askedAt }: VersionGrants, now: number): GrantNeed | undefined {
   if (need === 'share') return 'share'
-  if (now - Math.max(progressAt, askedAt) < options.starvingMs) return undefined
+  const { options, progressAt, links } = fetcher
+  const waited = now - Math.max(progressAt, askedAt)
+  const hasAskedSince = askedAt > progressAt
+  if (waited < options.forsakenMs || (waited < options.starvingMs && (hasAskedSince || !isForsaken(fetcher, version)))) return undefined
   return links.size === 0 ? 'alone' : 'starving'
+}
+
+/** Nobody who is linked says that it has any of what is missing: who had it may have left, and no waiting helps. */
+function isForsaken(fetcher: ChunkFetcher, version: PolicyVersion): boolean {
+  return [...fetcher.wanted.values()].every(wanted => wanted.version !== version || (wanted.source === undefined && !isOffered(fetcher, wanted.chunk.hash)))
 }
 
 export function takeGrant({ versions, wanted, forOrigin }: ChunkFetcher, version: PolicyVersion, hashes: readonly ContentHash[]): void {
