@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createRng } from '../../random/rng.ts'
+import { createRng, type Rng } from '../../random/rng.ts'
 import { runs } from '../../testing/property-runs.ts'
 import { actionRefusal, legalActions } from './betting.ts'
 import { dealFrom, shuffledDeck } from './deck.ts'
@@ -14,32 +14,31 @@ const stack = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 13, ma
 const table = fc.record({
   seed: fc.nat(),
   stacks: fc.tuple(stack, stack),
-  blinds: fc.constantFrom({ small: 1, big: 2 }, { small: 2, big: 5 }, { small: 1, big: 1 }),
-  /** What is drawn at each decision: the kind of action and, for a raise, where between its bounds. */
-  choices: fc.array(fc.record({ kind: fc.constantFrom('call' as const, 'call' as const, 'raise' as const, 'fold' as const), size: fc.double({ min: 0, max: 1, noNaN: true }) }), { minLength: 40, maxLength: 40 })
+  blinds: fc.constantFrom({ small: 1, big: 2 }, { small: 2, big: 5 }, { small: 1, big: 1 })
 })
 type Table = typeof table extends fc.Arbitrary<infer T> ? T : never
 
 const start = ({ seed, stacks, blinds }: Table): HandState => startHand(dealFrom(shuffledDeck(createRng(seed))), blinds, stacks)
 
-/** Every state of one hand; when the choices are used up, both check and call to the end. */
+/** Every state of one hand of drawn actions. */
 function play(table: Table): HandState[] {
   const states = [start(table)]
-  for (let turn = 0; states.at(-1)!.outcome === undefined; turn++) {
-    if (turn > 200) throw new Error('the betting does not end')
-    const hand = states.at(-1)!
-    const result = playAction(hand, chosen(hand, table.choices[turn]))
+  const rng = createRng(`${table.seed}/actions`)
+  while (states.at(-1)!.outcome === undefined) {
+    if (states.length > 1_000) throw new Error('the betting does not end')
+    const result = playAction(states.at(-1)!, drawnAction(states.at(-1)!, rng))
     if (result.kind === 'refused') throw new Error(result.refusal.message)
     states.push(result.hand)
   }
   return states
 }
 
-function chosen(hand: HandState, choice: Table['choices'][number] | undefined): Action {
+function drawnAction(hand: HandState, rng: Rng): Action {
   const { fold, raise } = legalActions(hand)
-  if (choice?.kind === 'fold' && fold) return { kind: 'fold' }
-  // Squared: small raises are likelier, so that hands with many raises occur.
-  if (choice?.kind === 'raise' && raise !== undefined) return { kind: 'raise', to: raise.min + Math.floor(choice.size ** 4 * (raise.max - raise.min)) }
+  const kind = rng.below(8)
+  if (kind === 0 && fold) return { kind: 'fold' }
+  // Mostly small raises, so that hands with many of them occur; at times the very least and all-in.
+  if (kind >= 4 && raise !== undefined) return { kind: 'raise', to: kind === 7 && rng.below(3) === 0 ? raise.max : raise.min + Math.floor(rng.float() ** 4 * (raise.max - raise.min)) }
   return { kind: 'call' }
 }
 
