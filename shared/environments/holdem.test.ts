@@ -35,7 +35,7 @@ describe('hold’em', () => {
         expect(play(task, texts)).toEqual(results)
         expect(JSON.parse(JSON.stringify([task, results]))).toEqual([task, results])
       }),
-      runs(60)
+      runs(40)
     )
   })
 
@@ -51,7 +51,7 @@ describe('hold’em', () => {
         expect(info).toMatchObject({ success: won > 0, metrics: { bigBlinds: won / 2 } })
         expect(() => environment.step(state, 'c')).toThrow('the hand is over')
       }),
-      runs(60)
+      runs(40)
     )
   })
 
@@ -96,7 +96,7 @@ describe('hold’em', () => {
           state = environment.step(state, texts[turn] ?? 'c').state
         }
       }),
-      runs(60)
+      runs(40)
     )
     for (const prompt of rendered) expect(prompt).toMatch(/^[2-9TJQKA]s[2-9TJQKA][sh][bo]( ([2-9TJQKA][shdc]){3,5}[0-8])? p\d{3}c\d{3}s\d{3}o\d{3}:$/)
     expect(Math.max(...[...rendered].map(({ length }) => length))).toBeLessThanOrEqual(40)
@@ -114,7 +114,7 @@ describe('hold’em', () => {
         }
         expect(tokens).toBeLessThanOrEqual(256)
       }),
-      runs(60)
+      runs(40)
     )
   })
 

@@ -6,6 +6,10 @@ export const CARDS = 52
 const RANK_LETTERS = '23456789TJQKA'
 const SUIT_LETTERS = 'cdhs'
 
+/** By rank and by suit, for sentences. */
+export const RANK_NAMES = ['two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'jack', 'queen', 'king', 'ace'] as const
+export const SUIT_NAMES = ['clubs', 'diamonds', 'hearts', 'spades'] as const
+
 /** @returns 0 for the two to 12 for the ace */
 export function rankOf(card: Card): number {
   return card >> 2

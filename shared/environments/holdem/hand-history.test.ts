@@ -54,7 +54,7 @@ describe('a hand history', () => {
         expect([again.stacks, again.actions]).toEqual([hand.stacks, hand.actions])
         expect(parse(text)).toMatchObject({ variant: 'NT', finishing_stacks: [hand.stacks[1], hand.stacks[0]], players: [bigBlind, button] })
       }),
-      runs(60)
+      runs(40)
     )
   })
 

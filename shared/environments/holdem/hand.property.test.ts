@@ -78,7 +78,7 @@ describe('a hand', () => {
         const chips = states.flatMap(({ stacks, bets, pot }) => [...stacks, ...bets, pot])
         expect(chips.filter(count => !Number.isInteger(count) || count < 0)).toEqual([])
       }),
-      runs(300)
+      runs(150)
     )
   })
 
@@ -91,7 +91,7 @@ describe('a hand', () => {
         expect(Math.abs(netChips(last, 0))).toBeLessThanOrEqual(Math.min(...table.stacks))
         expect(actionRefusal(last, { kind: 'call' })?.code).toBe('hand-over')
       }),
-      runs(300)
+      runs(150)
     )
   })
 
@@ -111,7 +111,7 @@ describe('a hand', () => {
         expect(Math.sign(netChips(last, 0))).toBe(order)
         if (order !== 0) expect(last.outcome!.won[order > 0 ? 1 : 0]).toBe(0)
       }),
-      runs(300)
+      runs(150)
     )
   })
 
@@ -128,7 +128,7 @@ describe('a hand', () => {
         const amounts = [...Array.from({ length: 330 }, (_, to) => to - 5), 2.5, Number.NaN, Number.POSITIVE_INFINITY]
         expect(amounts.filter(to => playAction(hand, { kind: 'raise', to }).kind === 'played')).toEqual(amounts.filter(to => raiseIsLegal(hand, to)))
       }),
-      runs(100)
+      runs(60)
     )
   })
 
@@ -143,7 +143,7 @@ describe('a hand', () => {
           if (table.stacks[0] > table.blinds.small) expect(seat).toBe(expected)
         }
       }),
-      runs(300)
+      runs(150)
     )
   })
 })

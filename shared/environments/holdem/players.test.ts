@@ -27,7 +27,7 @@ describe('players', () => {
         expect(hand.outcome).toBeDefined()
         expect(play()).toEqual(hand)
       }),
-      runs(60)
+      runs(40)
     )
   })
 
@@ -47,12 +47,12 @@ describe('players', () => {
   })
 
   test.each(['random', 'calling-station'] as const)('tight-aggressive beats %s, with the whole interval above zero', other => {
-    const { mean, margin } = winRate(duplicateMatch(TABLE, PLAYERS['tight-aggressive'], PLAYERS[other], 400, 'test'))
+    const { mean, margin } = winRate(duplicateMatch(TABLE, PLAYERS['tight-aggressive'], PLAYERS[other], 250, 'test'))
     expect(mean - margin).toBeGreaterThan(0)
   })
 
   test('the beginner whom the warm start imitates loses more than a big blind a hand against it', () => {
-    const { mean, margin } = winRate(duplicateMatch(TABLE, PLAYERS['loose-passive'], PLAYERS['tight-aggressive'], 400, 'test'))
+    const { mean, margin } = winRate(duplicateMatch(TABLE, PLAYERS['loose-passive'], PLAYERS['tight-aggressive'], 250, 'test'))
     expect(mean + margin).toBeLessThan(-1)
   })
 
@@ -87,7 +87,7 @@ describe('action texts', () => {
           if (played.kind === 'played') hand = played.hand
         }
       }),
-      runs(60)
+      runs(40)
     )
   })
 
