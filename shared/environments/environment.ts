@@ -12,7 +12,7 @@ export interface StepResult<State> {
   readonly info: {
     /** The whole task was solved exactly; evaluation counts this and never the graded reward. */
     readonly success: boolean
-    /** Whatever else is worth averaging over episodes, by name. */
+    /** Other figures for people, by name; a later step's replace an earlier one's. Evaluation shows their means, and nobody learns from them. */
     readonly metrics?: Readonly<Record<string, number>>
   }
 }

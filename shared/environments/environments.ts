@@ -2,6 +2,7 @@
 import { decode, v } from '../protocol/schema.ts'
 import { arithmetic, arithmeticOptions } from './arithmetic.ts'
 import type { Environment } from './environment.ts'
+import { holdem, holdemOptions } from './holdem.ts'
 import { reverse, reverseOptions } from './reverse.ts'
 import { sokoban } from './sokoban.ts'
 import { SOKOBAN_VARIANTS, sokobanOptions } from './sokoban/options.ts'
@@ -15,6 +16,7 @@ interface Entry {
 
 const ENVIRONMENTS: ReadonlyMap<string, Entry> = new Map([
   ['arithmetic', entry(arithmeticOptions, arithmetic)],
+  ['holdem', entry(holdemOptions, holdem)],
   ['reverse', entry(reverseOptions, reverse)],
   ...SOKOBAN_VARIANTS.map(name => [name, entry(sokobanOptions(name), options => sokoban(name, options))] as const)
 ])
