@@ -45,6 +45,15 @@ describe('the solver', () => {
     )
   })
 
+  test.each([
+    ['the same boxes with the player on the other side are another position', 6, '########\n#  #   #\n#.@$   #\n#  #   #\n########'],
+    ['a position is first reached by a detour', 6, '#######\n#    .#\n# $$  #\n#  ## #\n#  .  #\n#  #@ #\n#######'],
+    ['a position is first reached by a detour', 7, '#######\n#  #  #\n#@$.  #\n#     #\n##$#.##\n#     #\n#######']
+  ])('finds the fewest pushes where %s: %d', (_what, pushes, text) => {
+    expect(fewestPushes(board(text))).toBe(pushes)
+    expect(solve(board(text))).toMatchObject({ kind: 'solved', pushes })
+  })
+
   test('solves a larger level with the fewest pushes, or says that it does not know', () => {
     const start = board('##########\n#   #    #\n# $ # .. #\n#  $     #\n# $ #  . #\n# @ #    #\n##########')
     const solution = solve(start)
