@@ -45,6 +45,8 @@ export class LeasingTrainer {
   #newest = { version: 0, hash: '' }
   #prompts = 0
   #leases = 0
+  /** Rollouts, by `peer@version`. */
+  readonly #leased = new Map<string, number>()
   readonly #changed = new Map<() => void, Error>()
 
   constructor(server: string, token: string, run: string, config: DecoderConfig, lora: LoraConfig) {
@@ -88,7 +90,7 @@ export class LeasingTrainer {
       downloadBytes: 1,
       versionBytes: 2 ** 30
     }
-    const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })) as { kind: string }
+    const answer = (await this.#socket.timeout(60_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })) as { kind: string }
     if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)
   }
 
@@ -111,7 +113,7 @@ export class LeasingTrainer {
   /** Of a version, whatever was published since. */
   sendManifest(version: number): Promise<PolicyPublishedAnswer> {
     const manifest = signManifest(this.#cut(version).body, this.#key)
-    return this.#socket.timeout(10_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
+    return this.#socket.timeout(60_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
   }
 
   /** The bytes of each chunk of a version. */
@@ -143,6 +145,9 @@ export class LeasingTrainer {
 
   readonly maxTokens = MAX_TOKENS
 
+  /** Rollouts leased to one peer of one version: tabs that never rest take the processor from the test. */
+  mostOfVersion = 96
+
   /** Rollouts in one lease, however many are wished for: fewer keep an engine that computes slowly from long batches; with none no work is given. */
   mostRollouts = Infinity
 
@@ -162,8 +167,11 @@ export class LeasingTrainer {
   }
 
   #lease({ peer, rollouts }: Wish): void {
-    const granted = Math.min(rollouts, this.mostRollouts)
+    const key = `${peer}@${this.#newest.version}`
+    const leased = this.#leased.get(key) ?? 0
+    const granted = Math.min(rollouts, this.mostRollouts, this.mostOfVersion - leased)
     if (granted === 0) return
+    this.#leased.set(key, leased + granted)
     const prompts: LeasedPrompt[] = []
     for (let left = granted; left > 0; left -= SAMPLES_PER_PROMPT) {
       const prompt = this.#prompts++
