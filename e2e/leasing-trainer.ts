@@ -19,7 +19,7 @@ import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
 
 const SAMPLES_PER_PROMPT = 4
 const MAX_TOKENS = 12
-const LEASE_MS = 60_000
+const LEASE_MS = 600_000
 
 interface Wish {
   readonly peer: string
@@ -45,8 +45,6 @@ export class LeasingTrainer {
   #newest = { version: 0, hash: '' }
   #prompts = 0
   #leases = 0
-  /** Rollouts, by `peer@version`. */
-  readonly #leased = new Map<string, number>()
   readonly #changed = new Map<() => void, Error>()
 
   constructor(server: string, token: string, run: string, config: DecoderConfig, lora: LoraConfig) {
@@ -145,7 +143,7 @@ export class LeasingTrainer {
 
   readonly maxTokens = MAX_TOKENS
 
-  /** Rollouts leased to one peer of one version: tabs that never rest take the processor from the test. */
+  /** A peer that has delivered so many rollouts of the newest version gets no more of it: tabs that never rest take the processor from the test. */
   mostOfVersion = 96
 
   /** Rollouts in one lease, however many are wished for: fewer keep an engine that computes slowly from long batches; with none no work is given. */
@@ -167,11 +165,9 @@ export class LeasingTrainer {
   }
 
   #lease({ peer, rollouts }: Wish): void {
-    const key = `${peer}@${this.#newest.version}`
-    const leased = this.#leased.get(key) ?? 0
-    const granted = Math.min(rollouts, this.mostRollouts, this.mostOfVersion - leased)
+    const delivered = (this.delivered.get(peer) ?? []).filter(({ version }) => version === this.#newest.version).length
+    const granted = delivered < this.mostOfVersion ? Math.min(rollouts, this.mostRollouts) : 0
     if (granted === 0) return
-    this.#leased.set(key, leased + granted)
     const prompts: LeasedPrompt[] = []
     for (let left = granted; left > 0; left -= SAMPLES_PER_PROMPT) {
       const prompt = this.#prompts++
