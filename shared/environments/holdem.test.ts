@@ -140,10 +140,25 @@ describe('hold’em', () => {
   })
 
   test('shows people the hand street by street, and the other cards only at a showdown', () => {
-    const stationed = environmentNamed('holdem', { opponent: 'calling-station' })
+    const stationed = environmentNamed('holdem', { opponent: 'calling-station' }) as typeof environment
     const start = stationed.start(onButton)
-    expect(stationed.view(start)).toBe('you: X, on the button\npreflop · blinds 1 and 2 · pot 3')
-    const { state } = play(onButton, ['r6', 'c', 'r10', 'c'], stationed as typeof environment).at(-1)!
-    expect(stationed.view(state)).toBe('')
+    expect(stationed.view(start)).toBe('you: 7s 6s, on the button\npreflop · blinds 1 and 2 · pot 3')
+    const playing = stationed.step(stationed.step(start, 'r6').state, 'f')
+    expect([playing.done, stationed.view(playing.state)]).toEqual([
+      false,
+      `you: 7s 6s, on the button
+preflop · blinds 1 and 2, you: raises to 6, calling-station: calls 4 · pot 12
+flop Qd 9s 7c · calling-station: checks, you: checks · pot 12
+turn Qd 9s 7c Jd · calling-station: checks · pot 12
+Not played: There is no bet to fold to; a check is free.`
+    ])
+    const { state } = play(onButton, ['r6', 'c', 'r10', 'c'], stationed).at(-1)!
+    expect(stationed.view(state)).toBe(`you: 7s 6s, on the button · calling-station: 6d 2c
+preflop · blinds 1 and 2, you: raises to 6, calling-station: calls 4 · pot 12
+flop Qd 9s 7c · calling-station: checks, you: checks · pot 12
+turn Qd 9s 7c Jd · calling-station: checks, you: bets 10, calling-station: calls 10 · pot 32
+river Qd 9s 7c Jd 4d · calling-station: checks, you: checks · pot 32
+board Qd 9s 7c Jd 4d · you: pair, calling-station: high card
+you: +16 chips`)
   })
 })

@@ -107,8 +107,9 @@ export function holdem(options: HoldemOptions): Environment<HoldemTask, HoldemSt
       }
       const played = playText(hand, text)
       let next = playOn(task, played.hand)
-      const last = turns + 1 === options.maxTurns
-      while (last && next.outcome === undefined) next = playOn(task, playLegal(next, checkOrFold(seatView(next))))
+      if (turns + 1 === options.maxTurns) {
+        while (next.outcome === undefined) next = playOn(task, playLegal(next, checkOrFold(seatView(next))))
+      }
       const after: HoldemState = {
         task,
         hand: next,

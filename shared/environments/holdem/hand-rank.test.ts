@@ -22,11 +22,11 @@ const hand = (text: string): Card[] => parseCards(text)!
 
 /** The order of five-card hands as a person reads it from the rules: groups of equal ranks, largest first. No bits. */
 function readFive(five: readonly Card[]): number[] {
-  const ranks = five.map(rankOf).sort((a, b) => b - a)
-  const groups = [...new Set(ranks)].map(rank => ({ rank, size: ranks.filter(other => other === rank).length })).sort((a, b) => b.size - a.size || b.rank - a.rank)
+  const ranks = five.map(rankOf).toSorted((a, b) => b - a)
+  const groups = [...new Set(ranks)].map(rank => ({ rank, size: ranks.filter(other => other === rank).length })).toSorted((a, b) => b.size - a.size || b.rank - a.rank)
   const shape = groups.map(({ size }) => size).join('')
   const wheel = ranks.join() === '12,3,2,1,0'
-  const straight = wheel || (shape === '11111' && ranks[0]! - ranks[4]! === 4)
+  const straight = wheel || (shape === '11111' && ranks[0] === ranks[4]! + 4)
   const flush = new Set(five.map(suitOf)).size === 1
   const byShape: Readonly<Record<string, number>> = { '11111': 0, '2111': 1, '221': 2, '311': 3, '32': 6, '41': 7 }
   const category = straight && flush ? 8 : flush ? 5 : straight ? 4 : byShape[shape]!

@@ -9,9 +9,10 @@ import { handStrength, startingPoints } from './hand-strength.ts'
 import { startHand, playAction } from './hand.ts'
 import { duplicateMatch, namedDeal, playHand } from './match.ts'
 import { computedOpponent, playOpponent, recordedOpponent } from './opponent.ts'
+import { checkOrFold, raiseOrCall, raiseToBlinds, type Player } from './player.ts'
 import { PLAYERS, PLAYER_NAMES, type PlayerName } from './players.ts'
 import { promptText } from './prompt.ts'
-import { seatView } from './seat-view.ts'
+import { raisesOnStreet, seatView } from './seat-view.ts'
 import { winRate } from './win-rate.ts'
 
 const TABLE = { blinds: { small: 1, big: 2 }, stack: 200 }
@@ -54,6 +55,15 @@ describe('players', () => {
   test('the beginner whom the warm start imitates loses more than a big blind a hand against it', () => {
     const { mean, margin } = winRate(duplicateMatch(TABLE, PLAYERS['loose-passive'], PLAYERS['tight-aggressive'], 250, 'test'))
     expect(mean + margin).toBeLessThan(-1)
+  })
+
+  test('tight-aggressive can be beaten without a look at the cards, by small raises that give up against any bet', () => {
+    const raiser: Player = view => {
+      if (view.street === 'preflop') return raisesOnStreet(view) === 0 ? raiseToBlinds(view, 2) : checkOrFold(view)
+      return view.legal.call === 0 ? raiseOrCall(view, 1 / 2) : checkOrFold(view)
+    }
+    const { mean, margin } = winRate(duplicateMatch(TABLE, raiser, PLAYERS['tight-aggressive'], 250, 'test'))
+    expect(mean - margin).toBeGreaterThan(0)
   })
 
   test('can be replaced by a record of their actions; the hand waits where the record ends', () => {
