@@ -4,6 +4,7 @@ import { LIMITS } from '../protocol/limits.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 import type { Rng } from '../random/rng.ts'
 import { beginAssembly, forgetAsked, hasArrived, markAsked, type ChunkAssembly, type Source } from './chunk-assembly.ts'
+import { createSourceRates, type SourceRates } from './source-rates.ts'
 import { unassign, type SupplyLink } from './supply-links.ts'
 import type { VersionGrants } from './version-grants.ts'
 
@@ -18,6 +19,12 @@ export const FETCHER_DEFAULTS = {
   originRetryMaxMs: 8000,
   /** Without any progress for so long, the server is asked for chunks that somebody else was to take from the origin. */
   starvingMs: 1500,
+  /** The same once, while nobody who is linked has any of them. */
+  forsakenMs: 300,
+  /** From so many bytes on it can be told how fast the origin is, or how fast the neighbours are. */
+  enoughBytes: 512 * 1024,
+  /** Where the origin gives nothing for being faster, it is asked again after so long. */
+  fasterRetryMs: 5_000,
   /** Bad chunks or pieces until a peer is banned. */
   strikes: 3,
   tickMs: 200
@@ -48,6 +55,7 @@ export interface ChunkFetcher {
   readonly forOrigin: Set<ContentHash>
   /** Chunks that the origin is sending. */
   readonly fromOrigin: Set<ContentHash>
+  readonly rates: SourceRates
   readonly strikes: Map<PeerId, number>
   readonly banned: Set<PeerId>
   /** When a byte that was of use came last, or the first chunk was wanted. */
@@ -64,13 +72,15 @@ export interface FetchContext {
 }
 
 export function createChunkFetcher(options: Partial<FetcherOptions> = {}): ChunkFetcher {
+  const withDefaults = { ...FETCHER_DEFAULTS, ...options }
   return {
-    options: { ...FETCHER_DEFAULTS, ...options },
+    options: withDefaults,
     wanted: new Map(),
     versions: new Map(),
     links: new Map(),
     forOrigin: new Set(),
     fromOrigin: new Set(),
+    rates: createSourceRates(withDefaults.enoughBytes),
     strikes: new Map(),
     banned: new Set(),
     progressAt: 0,
