@@ -15,7 +15,7 @@ import { hashAdapter, readReport, readRollouts } from './run-records.ts'
 const TOKEN = 'a token of sixteen letters or more'
 const BATCH = 32
 /** Of a run that does not end by itself, however late the test is to stop it. */
-const ENDLESS = 100_000
+const ENDLESS = 4096
 
 const CONFIG: DecoderConfig = {
   architecture: 'qwen3',

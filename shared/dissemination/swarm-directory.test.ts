@@ -343,6 +343,6 @@ test('whatever happens, links are symmetric, within bounds and among those prese
         expect(effects.filter(effect => effect.kind === 'tell' && !testbed.directory.connections.has(effect.to))).toEqual([])
       }
     }),
-    runs(80)
+    runs(40)
   )
 })
