@@ -64,9 +64,10 @@ function simulate(seed: number, { servers, until, faults }: { readonly servers: 
   const overlaps: string[] = []
   let led = 0
 
-  const give = (member: Member, input: ElectionInput, time: number): void => {
+  const give = (member: Member, input: ElectionInput, time: number, connection = member.knownConnection): void => {
     // A process that stands still hears everything afterwards.
-    if (time < member.stoodStillUntil) return at(member.stoodStillUntil, later => give(member, input, later))
+    if (time < member.stoodStillUntil) return at(member.stoodStillUntil, later => give(member, input, later, connection))
+    member.knownConnection = Math.max(member.knownConnection, connection)
     for (const effect of stepElection(member.state, input, { now: localTime(member, time) })) {
       member.log.push(effect)
       if (effect.kind === 'wake_at') {
@@ -92,10 +93,9 @@ function simulate(seed: number, { servers, until, faults }: { readonly servers: 
     store.restart()
     for (const member of members) {
       const connection = ++member.connection
-      at(time + delay(), lost => give(member, { kind: 'disconnected' }, lost))
-      at(time + 4_000 + delay(), back => {
-        member.knownConnection = connection
-        give(member, { kind: 'connected' }, back)
+      at(time + delay(), lost => {
+        give(member, { kind: 'disconnected' }, lost)
+        at(lost + rng.below(200), back => give(member, { kind: 'connected' }, back, connection))
       })
     }
   }
