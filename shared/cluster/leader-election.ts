@@ -49,6 +49,8 @@ export type ElectionEffect =
   /** Decide nothing more. */
   | { readonly kind: 'step_down' }
   | { readonly kind: 'follow'; readonly leadership: Leadership }
+  /** Whom it followed leads no more, and nobody does yet. */
+  | { readonly kind: 'leaderless' }
   /** Give the input `wake` then. Replaces the former wish. */
   | { readonly kind: 'wake_at'; readonly time: number }
 
@@ -107,9 +109,11 @@ function answered(state: ElectionState, id: number, holder: Leadership | null, n
   if (holder !== own) {
     const effects = state.until === undefined ? [] : stepDown(state)
     if (holder === null) {
-      // Nobody has it: asked again at once where it may be taken.
+      // Asked again as soon as it may be taken.
       state.askAt = Math.max(now, takesFrom(state))
-      return effects
+      const followed = state.following !== undefined
+      state.following = undefined
+      return followed ? [...effects, { kind: 'leaderless' }] : effects
     }
     if (holder === state.following) return effects
     state.following = holder
