@@ -56,7 +56,10 @@ export class Election {
         clearTimeout(this.#timer)
         this.#timer = setTimeout(() => this.input({ kind: 'wake' }), Math.max(0, effect.time - performance.now()) + 1)
         return
-      default:
+      case 'lead':
+      case 'step_down':
+      case 'follow':
+      case 'leaderless':
         this.#parts.changed(effect)
     }
   }
