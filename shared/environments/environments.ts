@@ -2,6 +2,7 @@
 import { decode, v } from '../protocol/schema.ts'
 import { arithmetic, arithmeticOptions } from './arithmetic.ts'
 import type { Environment } from './environment.ts'
+import { holdem, holdemOptions } from './holdem.ts'
 import { reverse, reverseOptions } from './reverse.ts'
 
 type Options = v.GenericSchema<unknown, unknown>
@@ -13,6 +14,7 @@ interface Entry {
 
 const ENVIRONMENTS: ReadonlyMap<string, Entry> = new Map([
   ['arithmetic', entry(arithmeticOptions, arithmetic)],
+  ['holdem', entry(holdemOptions, holdem)],
   ['reverse', entry(reverseOptions, reverse)]
 ])
 
