@@ -17,7 +17,6 @@ import { ReturningPage, ReturningTrainer } from '../testing/returning-clients.ts
  */
 
 const LEASE_MS = 2_000
-const PATIENCE = { timeout: 50_000, interval: 50 }
 
 let redis: RedisServer
 let servers: SignalingServer[] = []
@@ -68,7 +67,7 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
         const [leading, following] = ['leading', 'following'].map(role => named.find(server => server.role === role)?.url)
         if (leading !== undefined && following !== undefined) found = { leading, following }
         return found
-      }, PATIENCE)
+      })
       .toBeDefined()
     return found!
   }
@@ -78,7 +77,7 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
     const { leading, following } = await roles(urls)
     const trainer = trainerAt(following)
     const [ada, bob, cleo] = [page(leading, 1), page(following, 2), page(following, 3)]
-    await expect.poll(() => [ada, bob, cleo].every(({ introduced }) => introduced.size === 2), PATIENCE).toBe(true)
+    await expect.poll(() => [ada, bob, cleo].every(({ introduced }) => introduced.size === 2)).toBe(true)
 
     // Where somebody has to join again in between, signals may be lost, as on any lost connection; never are they exchanged. An attempt without that must bring all of them.
     const count = 300
@@ -86,24 +85,24 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
       const joins = [from.joins, to.joins]
       to.signals.length = 0
       for (let number = 0; number < count; number++) from.client.tell('signal', { to: to.peer, data: String(number) })
-      await expect.poll(() => to.signals.length === count || from.joins !== joins[0] || to.joins !== joins[1], PATIENCE).toBe(true)
+      await expect.poll(() => to.signals.length === count || from.joins !== joins[0] || to.joins !== joins[1]).toBe(true)
       expect(to.signals.map(Number).toSorted((left, right) => left - right)).toEqual(to.signals.map(Number))
       return to.signals.length === count
     }
     for (const [from, to] of [[ada, bob], [bob, ada], [bob, cleo]] as const) while (!(await attempt(from, to)));
 
     trainer.publish(1)
-    await expect.poll(() => [ada, bob, cleo].map(({ newest }) => newest), PATIENCE).toEqual([1, 1, 1])
+    await expect.poll(() => [ada, bob, cleo].map(({ newest }) => newest)).toEqual([1, 1, 1])
     for (const [hash, bytes] of publishedVersion(1).chunks) {
       for (const url of urls) {
-        await expect.poll(async () => (await fetch(`${url}/chunks/${hash}`)).status, PATIENCE).toBe(200)
+        await expect.poll(async () => (await fetch(`${url}/chunks/${hash}`)).status).toBe(200)
         expect(new Uint8Array(await (await fetch(`${url}/chunks/${hash}`)).arrayBuffer())).toEqual(bytes)
       }
     }
     const unknown = 'f'.repeat(64)
-    for (const url of urls) await expect.poll(async () => (await fetch(`${url}/chunks/${unknown}`)).status, PATIENCE).toBe(404)
+    for (const url of urls) await expect.poll(async () => (await fetch(`${url}/chunks/${unknown}`)).status).toBe(404)
     const submission = { run: RUN, lease: 'l1', rollouts: [{ id: '0/0', version: 0, manifestHash: 'a'.repeat(64), prompt: 0, index: 0, seed: 'b'.repeat(64), tokens: [1], logProbs: [-1], finish: 'stop' }] }
-    for (const tab of [ada, bob]) await expect.poll(() => tab.client.ask('rollouts_submitted', submission).catch(() => undefined), PATIENCE).toMatchObject({ kind: 'verdicts', verdicts: [{ id: '0/0', outcome: 'accepted' }] })
+    for (const tab of [ada, bob]) await expect.poll(() => tab.client.ask('rollouts_submitted', submission).catch(() => undefined)).toMatchObject({ kind: 'verdicts', verdicts: [{ id: '0/0', outcome: 'accepted' }] })
     const lines = (await (await fetch(`${leading}/metrics`)).text()).split('\n')
     expect(lines.filter(line => /^swarm_server_role|^swarm_redis_reachable/.test(line))).toHaveLength(4)
   })
@@ -128,9 +127,9 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
         const body = JSON.stringify({ model: RUN, prompt: [1, 5], max_tokens: 3, return_token_ids: true })
         return (await fetch(`${url}/v1/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json()
       }
-      await expect.poll(complete, PATIENCE).toMatchObject({ choices: [{ token_ids: [7, 8, 9], finish_reason: 'length' }] })
+      await expect.poll(complete).toMatchObject({ choices: [{ token_ids: [7, 8, 9], finish_reason: 'length' }] })
     }
-    await expect.poll(async () => (await fetch(`${following}/v1/nothing`)).status, PATIENCE).toBe(404)
+    await expect.poll(async () => (await fetch(`${following}/v1/nothing`)).status).toBe(404)
   })
 
   test('while Redis is away who is here stays, and hears that nobody leads; once it is back everything goes on', async () => {
@@ -138,9 +137,9 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
     const { leading, following } = await roles(urls)
     const trainer = trainerAt(leading)
     const pages = [page(leading, 1), page(following, 2)]
-    await expect.poll(() => pages.map(({ introduced }) => introduced.size), PATIENCE).toEqual([1, 1])
+    await expect.poll(() => pages.map(({ introduced }) => introduced.size)).toEqual([1, 1])
     await redis.kill()
-    await expect.poll(() => Promise.all(urls.map(health)), PATIENCE).toMatchObject([1, 2].map(() => ({ role: 'leaderless', redis: 'unreachable' })))
+    await expect.poll(() => Promise.all(urls.map(health))).toMatchObject([1, 2].map(() => ({ role: 'leaderless', redis: 'unreachable' })))
     const ready = await fetch(`${following}/health/ready`)
     expect([ready.status, await ready.json()]).toEqual([503, { status: 'no_leader' }])
     for (const { client } of pages) {
@@ -153,7 +152,7 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
 
     await redis.startAgain()
     trainer.publish(1)
-    await expect.poll(() => pages.map(({ newest, joins }) => [newest, joins > 1]), PATIENCE).toEqual([[1, true], [1, true]])
+    await expect.poll(() => pages.map(({ newest, joins }) => [newest, joins > 1])).toEqual([[1, true], [1, true]])
     await late.hear('challenge')
     expect(pages.map(({ gone }) => gone)).toEqual([[], []])
   })
@@ -163,7 +162,7 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
     const urls = children.map(({ url }) => url)
     const { leading } = await roles(urls)
     const [trainer, ...pages] = [trainerAt(urls.find(url => url !== leading)!), ...urls.map((url, index) => page(url, index + 1))] as const
-    await expect.poll(() => pages.every(({ introduced }) => introduced.size === 2), PATIENCE).toBe(true)
+    await expect.poll(() => pages.map(({ introduced }) => introduced.size)).toEqual([2, 2, 2])
 
     const killed = await roles(urls)
     children.find(({ url }) => url === killed.leading)!.child.kill('SIGKILL')
@@ -171,11 +170,11 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
     const joins = left.map(page => page.joins)
     const trainerThere = killed.leading === trainer.client.url ? trainerAt(killed.following) : trainer
     trainerThere.publish(1)
-    await expect.poll(() => left.every((page, index) => page.newest === 1 && page.joins > joins[index]!), PATIENCE).toBe(true)
+    await expect.poll(() => left.map(({ newest, joins: now }, index) => [newest, now > joins[index]!])).toEqual(left.map(() => [1, true]))
     expect(pages.map(({ gone }) => gone)).toEqual([[], [], []])
     // Both still say that they are linked: signals pass without another introduction.
     left[0]!.client.tell('signal', { to: left[1]!.peer, data: 'candidate' })
-    await expect.poll(() => left[1]!.signals, PATIENCE).toContain('candidate')
+    await expect.poll(() => left[1]!.signals).toContain('candidate')
   })
 
   const startProcess = async (): Promise<{ readonly child: ChildProcess; readonly url: string }> => {

@@ -5,6 +5,10 @@ import type { RunDescription } from '#shared/protocol/run-description.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { LoopbackClient, putChunk, TOKEN } from './loopback.ts'
 
+interface Announced {
+  readonly manifest: { readonly version: number }
+}
+
 export class ReturningPage {
   readonly client: LoopbackClient
   readonly peer: string
@@ -21,6 +25,10 @@ export class ReturningPage {
   readonly #index: number
   readonly #more: Parameters<LoopbackClient['joinRequest']>[1]
   #joining = false
+  /** The connection of the last welcome. */
+  #joinedOn: string | undefined
+  /** It was told that it may join while it was asking. */
+  #mayHaveChanged = false
 
   constructor(url: string, index: number, more: Parameters<LoopbackClient['joinRequest']>[1] = {}) {
     this.#index = index
@@ -33,31 +41,43 @@ export class ReturningPage {
     socket.on('introduction', ({ peer }: { peer: string }) => this.introduced.add(peer))
     socket.on('peer_gone', ({ peer }: { peer: string }) => this.gone.push(peer))
     socket.on('signal', ({ data }: { data: string }) => this.signals.push(data))
-    socket.on('policy_announced', ({ manifest }: { manifest: { version: number } }) => (this.newest = manifest.version))
+    socket.on('policy_announced', (announced: Announced) => this.#hearOf(announced))
   }
 
   close(): void {
     this.client.socket.disconnect()
   }
 
-  /** Told twice that it may join, it asks once. */
+  /** What follows an answer may be heard before whoever waited for the answer goes on. */
+  #hearOf({ manifest }: Announced): void {
+    this.newest = Math.max(this.newest, manifest.version)
+  }
+
   async #join(): Promise<void> {
+    this.#mayHaveChanged = true
     if (this.#joining) return
     this.#joining = true
+    while (this.#mayHaveChanged) {
+      this.#mayHaveChanged = false
+      await this.#ask()
+    }
+    this.#joining = false
+  }
+
+  async #ask(): Promise<void> {
     const { id } = this.client.socket
+    if (id === undefined || id === this.#joinedOn) return
     try {
       const linked = [...this.introduced]
-      const answer = (await this.client.ask('join', await this.client.joinRequest(this.#index, { ...this.#more, linked }))) as { kind: string; code: string; newest: { manifest: { version: number } } }
+      const answer = (await this.client.ask('join', await this.client.joinRequest(this.#index, { ...this.#more, linked }))) as { kind: string; code: string; newest: Announced }
       if (answer.kind === 'refused') this.refused.push(answer.code)
       else if (this.client.socket.id === id) {
         this.joins++
-        this.newest = answer.newest.manifest.version
+        this.#joinedOn = id
+        this.#hearOf(answer.newest)
       }
     } catch {
       // The connection was lost; the next one begins with a challenge.
-    } finally {
-      this.#joining = false
-      if (this.client.socket.connected && this.client.socket.id !== id) void this.#join()
     }
   }
 }
