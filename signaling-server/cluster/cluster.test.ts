@@ -173,8 +173,12 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
     await expect.poll(() => left.map(({ newest, joins: now }, index) => [newest, now > joins[index]!])).toEqual(left.map(() => [1, true]))
     expect(pages.map(({ gone }) => gone)).toEqual([[], [], []])
     // Both still say that they are linked: signals pass without another introduction.
-    left[0]!.client.tell('signal', { to: left[1]!.peer, data: 'candidate' })
-    await expect.poll(() => left[1]!.signals).toContain('candidate')
+    await expect
+      .poll(() => {
+        left[0]!.client.tell('signal', { to: left[1]!.peer, data: 'candidate' })
+        return left[1]!.signals
+      })
+      .toContain('candidate')
   })
 
   const startProcess = async (): Promise<{ readonly child: ChildProcess; readonly url: string }> => {
