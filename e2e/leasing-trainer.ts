@@ -92,6 +92,43 @@ export class LeasingTrainer {
     if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)
   }
 
+  /** The version that shall stand at the server, whatever becomes of connections; undefined: the test says each step itself. */
+  #kept: number | undefined
+  #standing: number | undefined
+  #isBringing = false
+
+  /** Opens the run and publishes the base and this version, and does so again after every connection, as a real trainer does. @returns once it stands */
+  async keep(version: number): Promise<void> {
+    if (this.#kept === undefined) {
+      this.#socket.on('connect', () => {
+        this.#standing = undefined
+        void this.#bringUpToDate()
+      })
+    }
+    this.#kept = version
+    void this.#bringUpToDate()
+    await this.waitFor(() => this.#standing === version)
+  }
+
+  async #bringUpToDate(): Promise<void> {
+    if (this.#isBringing) return
+    this.#isBringing = true
+    while (this.#socket.connected && this.#standing !== this.#kept) {
+      const [connection, version] = [this.#socket.id, this.#kept!]
+      try {
+        if (this.#standing === undefined) await this.open()
+        if (this.#standing === undefined || version === 0) await this.publish(0)
+        if (version !== 0) await this.publish(version)
+        if (connection === this.#socket.id) this.#standing = version
+      } catch (error) {
+        // Of a connection that was lost; the next one begins anew.
+        if (connection === this.#socket.id && this.#socket.connected) console.warn(`publishing version ${version} again: ${(error as Error).message}`)
+      }
+      this.#tellWaiting()
+    }
+    this.#isBringing = false
+  }
+
   /** Version 0 has the random weights `0`, version n the adapter `n`. @returns hashes of its chunks */
   async publish(version: number): Promise<string[]> {
     const { body, chunks } = this.#cut(version)
