@@ -59,7 +59,7 @@ function fleet(layers: number, pipelines: number, stages: number): LayerCoverage
     ...sampleCoverage,
     layers,
     hosts: [...chains.flatMap((peers, p) => peers.map((peer, stage) => host(peer, p * stages + stage, stage))), ...standbys],
-    pipelines: chains.map((peers, p) => ({ pipeline: p, stages: peers, open: p % 9 !== 4, versions: [3], relayed: p % 5 === 1 ? [0] : [] })),
+    pipelines: chains.map((peers, p) => ({ pipeline: p, stages: peers, open: p % 9 !== 4, spared: p % 11 === 5, versions: [3], relayed: p % 5 === 1 ? [0] : [] })),
     recent: Array.from({ length: 24 }, (_, n) => ({
       ...sampleCoverage.recent[0]!,
       key: `completion-${n}`,

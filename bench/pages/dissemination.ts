@@ -108,9 +108,9 @@ function join(links: boolean): void {
     linkDown: changed,
     roundTrip: () => undefined,
     uploaded: () => undefined,
-    grant: async (version, need, from) => {
-      const policy = policies.get(version)!
-      const answer = await server.ask('origin_wanted', { version, manifestHash: manifestHash(policy.manifest), need, from })
+    grant: async ask => {
+      const policy = policies.get(ask.version)!
+      const answer = await server.ask('origin_wanted', { ...ask, manifestHash: manifestHash(policy.manifest) })
       const chunks = originChunks(policy)
       return answer?.kind === 'origin_granted' ? answer.chunks.map(place => chunks[place]!.hash) : undefined
     },

@@ -2,7 +2,7 @@
 import { expose } from 'comlink'
 import { channelFrom } from '#web-worker-app/mesh/channel-bridge.ts'
 import type { LinkChannels } from '#web-worker-app/mesh/link.ts'
-import { RecordedLink, type Heard } from './recorded-link.ts'
+import { RecordedLink, type GivenPiece, type Heard } from './recorded-link.ts'
 
 const link = new RecordedLink()
 let ended = (): void => undefined
@@ -15,6 +15,7 @@ const worker = {
   },
   sendPiecesThenFragments: (pieces: number, fragments: number): void => link.sendPiecesThenFragments(pieces, fragments),
   sayAll: (of: number): void => link.sayAll(of),
+  given: (): GivenPiece[] => link.given(),
   sendUnchecked: (name: 'control' | 'bulk' | 'stages', bytes: number): void => link.sendUnchecked(name, bytes),
   close: (): void => link.close(),
   hears: (kind: Heard['kind'], count: number): Promise<Heard[]> => link.hears(kind, count),

@@ -5,13 +5,14 @@ import { memoryChannels } from '#web-worker-app/mesh/memory-channel.ts'
 import type { LinkChannels } from '#web-worker-app/mesh/link.ts'
 import { PeerConnections } from '#web-worker-app/mesh/peer-connections.ts'
 import type { LinkWorker } from './link-worker.ts'
-import { RecordedLink, type Heard } from './recorded-link.ts'
+import { RecordedLink, type GivenPiece, type Heard } from './recorded-link.ts'
 
 export type ChannelKind = 'transferred' | 'bridged' | 'memory'
 
 /** As the page sees an end, wherever it is. */
 interface LinkEnd {
   sendPiecesThenFragments(pieces: number, fragments: number): Promise<void> | void
+  given(): Promise<GivenPiece[]> | GivenPiece[]
   sayAll(of: number): Promise<void> | void
   sendUnchecked(name: 'control' | 'bulk' | 'stages', bytes: number): Promise<void> | void
   close(): Promise<void> | void
@@ -75,6 +76,7 @@ const links = {
     for (let of = 0; of < count; of++) await ends[end]!.sayAll(of)
   },
   sendPiecesThenFragments: async (end: number, pieces: number, fragments: number): Promise<void> => ends[end]!.sendPiecesThenFragments(pieces, fragments),
+  given: async (end: number): Promise<GivenPiece[]> => ends[end]!.given(),
   sendUnchecked: async (end: number, name: 'control' | 'bulk' | 'stages', bytes: number): Promise<void> => ends[end]!.sendUnchecked(name, bytes),
   close: async (end: number): Promise<void> => ends[end]!.close(),
   /** The UDP ports between which an end's packets go at the moment. */

@@ -9,6 +9,14 @@ export interface Heard {
   readonly of?: number | string
 }
 
+/** A piece on its way into the browser. */
+export interface GivenPiece {
+  /** Hidden states that were given before it. */
+  readonly fragmentsBefore: number
+  /** Bytes of hidden states that the browser still held. */
+  readonly stageBytesWaiting: number
+}
+
 const HASH = 'ab'.repeat(32)
 const FRAGMENT_BYTES = 16_000
 
@@ -17,6 +25,8 @@ export class RecordedLink {
   #channels: LinkChannels | undefined
   #link: Link | undefined
   #heard: Heard[] = []
+  readonly #given: GivenPiece[] = []
+  #fragmentsGiven = 0
   #waiting: (() => void)[] = []
 
   /** @param atUp is said in the moment in which the link is up */
@@ -26,7 +36,9 @@ export class RecordedLink {
       for (const resolve of this.#waiting.splice(0)) resolve()
     }
     this.#channels = channels
-    this.#link = new Link(channels, new Uplink(() => performance.now()), {
+    this.#recordGiven(channels)
+    // Its clock stands still, so that a machine that does so for a while is not taken for a link that is stuck.
+    this.#link = new Link(channels, new Uplink(() => 0), {
       up: () => {
         hears('up')
         for (let of = 0; of < atUp; of++) this.sayAll(of)
@@ -66,6 +78,11 @@ export class RecordedLink {
     this.sendFragments(0, fragments)
   }
 
+  /** @returns every piece that was given to the browser until now */
+  given(): GivenPiece[] {
+    return this.#given
+  }
+
   /** Past the link's own checks. */
   sendUnchecked(name: (typeof CHANNEL_NAMES)[number], bytes: number): void {
     this.#channels?.[name].send(name === 'control' ? 'x'.repeat(bytes) : new Uint8Array(bytes))
@@ -73,6 +90,18 @@ export class RecordedLink {
 
   close(): void {
     this.#link?.close()
+  }
+
+  #recordGiven({ bulk, stages }: LinkChannels): void {
+    const [sendPiece, sendFragment] = [bulk.send.bind(bulk), stages.send.bind(stages)]
+    bulk.send = (data: string | Uint8Array<ArrayBuffer>): void => {
+      this.#given.push({ fragmentsBefore: this.#fragmentsGiven, stageBytesWaiting: stages.bufferedAmount })
+      sendPiece(data)
+    }
+    stages.send = (data: string | Uint8Array<ArrayBuffer>): void => {
+      this.#fragmentsGiven++
+      sendFragment(data)
+    }
   }
 
   /** Resolves when so many of a kind were heard. @returns all that was heard until then */

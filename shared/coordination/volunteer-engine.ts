@@ -13,7 +13,7 @@ export function assignSlice(state: VolunteerState, layers: LayerRange | null, em
     if (layers !== null && state.engine === 'ready') emit({ kind: 'tell_ready', layers })
     return
   }
-  if (state.engine !== 'none') emit({ kind: 'unload_engine' })
+  if (state.engine !== 'none') emit({ kind: layers === null ? 'unload_engine' : 'unload_slice' })
   takeBack(state)
   for (const version of state.ready) if (state.joined) emit({ kind: 'tell_dropped', version, manifestHash: state.announced.get(version)! })
   Object.assign(state, { engine: 'none', inUse: null, place: null, ready: [], fetching: null, caughtUp: false })

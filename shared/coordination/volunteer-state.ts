@@ -80,6 +80,8 @@ export type VolunteerEffect =
   | { readonly kind: 'generate'; readonly batch: Batch }
   /** Stand still after the current step; go on; drop all batches. */
   | { readonly kind: 'hold_engine' | 'release_engine' | 'abandon_batches' | 'unload_engine' }
+  /** Another slice is loaded next, on the same engine. */
+  | { readonly kind: 'unload_slice' }
   | { readonly kind: 'submit'; readonly id: number; readonly submission: RolloutSubmission }
   | ({ readonly kind: 'tell_held' | 'tell_dropped' } & AnnouncedVersion)
   /** The engine has loaded and tested these layers. */

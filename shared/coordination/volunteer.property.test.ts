@@ -44,7 +44,7 @@ test('whatever happens: one version at a time, never more rows than the engine h
             must(running.length === 0, 'the version is swapped while nothing runs')
             inUse = effect.manifestHash
           }
-          if (effect.kind === 'load_engine' || effect.kind === 'unload_engine') {
+          if (effect.kind === 'load_engine' || effect.kind === 'unload_engine' || effect.kind === 'unload_slice') {
             running = []
             inUse = undefined
           }

@@ -275,7 +275,7 @@ test('other layers are loaded anew: what was held is dropped first, and the unfi
   const tab = Tab.working(1)
   tab.step({ kind: 'lease_granted', lease: leaseOf('a', 1, 4) })
   const effects = tab.step({ kind: 'slice_assigned', layers: { start: 0, end: 2 } })
-  expect(effects.map(({ kind }) => kind)).toEqual(['unload_engine', 'tell_dropped', 'tell_dropped', 'fetch_version', 'want_work', 'wake_at'])
+  expect(effects.map(({ kind }) => kind)).toEqual(['unload_slice', 'tell_dropped', 'tell_dropped', 'fetch_version', 'want_work', 'wake_at'])
   expect(tab.last('want_work')).toMatchObject({ rollouts: 0 })
   tab.step({ kind: 'version_ready', ...announced(0) })
   tab.step({ kind: 'version_ready', ...announced(1) })

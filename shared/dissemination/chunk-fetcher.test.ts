@@ -214,6 +214,64 @@ describe('with honest suppliers', () => {
   })
 })
 
+/** One supplier and an origin, of whole weights or not, in milliseconds for a chunk. @returns what was asked of the server, and the bytes of each source */
+function fetchWhole(whole: boolean, supplierMs: number, originMs: number) {
+  const chunks = Array.from({ length: 30 }, (_, index) => chunkOf(LIMITS.adapterChunkBytes, index))
+  const byHash = new Map(chunks.map(chunk => [chunk.reference.hash, chunk]))
+  const fetcher = createChunkFetcher()
+  const rng = createRng(1)
+  const due: { readonly at: number; readonly input: FetchInput }[] = []
+  const needs: { readonly need: string; readonly chunks: number | undefined }[] = []
+  let [now, supplierFreeAt] = [0, 0]
+  const play = (input: FetchInput): void => {
+    for (const effect of stepChunkFetcher(fetcher, input, { now, rng })) {
+      if (effect.kind === 'wake_at') due.push({ at: effect.at, input: { kind: 'time_passed' } })
+      if (effect.kind === 'ask_piece') {
+        const { peer, hash, offset, length } = effect
+        supplierFreeAt = Math.max(now, supplierFreeAt) + (supplierMs * length) / LIMITS.adapterChunkBytes
+        due.push({ at: supplierFreeAt, input: { kind: 'piece_arrived', peer, piece: { hash, offset, sentAt: now, payload: byHash.get(hash)!.bytes.slice(offset, offset + length) } } })
+      }
+      if (effect.kind === 'ask_origin') due.push({ at: now + originMs, input: { kind: 'origin_answered', hash: effect.hash, bytes: byHash.get(effect.hash)!.bytes.slice(effect.offset) } })
+      if (effect.kind !== 'ask_grant') continue
+      needs.push({ need: effect.need, chunks: effect.chunks?.length })
+      due.push({ at: now + 20, input: { kind: 'origin_granted', version: 0, hashes: effect.chunks ?? [] } })
+    }
+  }
+  play({ kind: 'link_up', peer: A })
+  play({ kind: 'chunks_held', peer: A, hashes: [...byHash.keys()] })
+  play({ kind: 'chunks_wanted', version: 0, chunks: chunks.map(({ reference }) => reference), whole })
+  while (fetcher.wanted.size > 0) {
+    due.sort((left, right) => left.at - right.at)
+    const event = due.shift()!
+    now = Math.max(now, event.at)
+    play(event.input)
+  }
+  return { needs, received: fetcher.received }
+}
+
+describe('whole weights, which a linked tab has', () => {
+  test('come from the origin for the most part when that is measured to be much faster', () => {
+    const { needs, received } = fetchWhole(true, 500, 50)
+    expect(needs.slice(0, 2)).toEqual([{ need: 'share', chunks: undefined }, { need: 'faster', chunks: 2 }])
+    expect(needs[2]).toEqual({ need: 'faster', chunks: expect.any(Number) })
+    expect(received.fromOrigin).toBeGreaterThan(3 * received.fromPeers)
+  })
+
+  test('come from the tab, but for what it took to measure the origin, when that is no faster', () => {
+    const { needs, received } = fetchWhole(true, 500, 450)
+    expect(received.fromPeers).toBeGreaterThan(3 * received.fromOrigin)
+    expect(needs.slice(1).every(({ need, chunks }) => need === 'faster' && chunks === 2)).toBe(true)
+  })
+
+  test('come from the tab when it has sent them soon, and so does what a step has changed, however slow it is', () => {
+    for (const [whole, supplierMs] of [[true, 50], [false, 500]] as const) {
+      const { needs, received } = fetchWhole(whole, supplierMs, 5)
+      expect(needs).toEqual([{ need: 'share', chunks: undefined }])
+      expect(received.fromOrigin).toBe(0)
+    }
+  })
+})
+
 test('a supplier that falls silent costs one stall; the origin sends only what is missing', () => {
   const chunk = chunkOf(LIMITS.adapterChunkBytes)
   const testbed = createTestbed([chunk], new Map([[A, { does: 'fall_silent', afterPieces: 10 }]]), 0, [20])
@@ -226,6 +284,24 @@ test('a supplier that falls silent costs one stall; the origin sends only what i
   expect(testbed.now()).toBeLessThanOrEqual(FETCHER_DEFAULTS.stallMs + FETCHER_DEFAULTS.tickMs + 100)
   expect(testbed.originBytes()).toBe(LIMITS.adapterChunkBytes - 10 * PIECE)
   expect(testbed.stalled).toEqual([A])
+})
+
+test('whoever stood still itself blames nobody for what it could not hear meanwhile, and soon does again', () => {
+  const fetcher = createChunkFetcher()
+  const chunk = chunkOf(12 * PIECE)
+  const play = (input: FetchInput, now: number): FetchEffect['kind'][] => stepChunkFetcher(fetcher, input, { now, rng: createRng(1) }).map(({ kind }) => kind)
+  play({ kind: 'link_up', peer: A }, 0)
+  play({ kind: 'chunks_held', peer: A, hashes: [chunk.reference.hash] }, 0)
+  play({ kind: 'chunks_wanted', version: 1, chunks: [chunk.reference] }, 0)
+  play({ kind: 'origin_granted', version: 1, hashes: [] }, 0)
+  const { tickMs, stallMs } = FETCHER_DEFAULTS
+  let now = 0
+  while (now + 2 * tickMs < stallMs) expect(play({ kind: 'time_passed' }, (now += tickMs))).toEqual(['wake_at'])
+  expect(play({ kind: 'time_passed' }, (now += 5000))).toEqual(['wake_at'])
+  const told: string[] = []
+  const stoodStill = now
+  while (!told.includes('supplier_stalled')) told.push(...play({ kind: 'time_passed' }, (now += tickMs)))
+  expect(now - stoodStill).toBeLessThanOrEqual(stallMs)
 })
 
 test('when a supplier leaves in the middle, another one that has the chunk sends only what is missing', () => {
@@ -248,6 +324,24 @@ test.each<[Granting, number]>([['need', FETCHER_DEFAULTS.starvingMs + FETCHER_DE
   expect(testbed.now()).toBeLessThanOrEqual(withinMs + 100)
 })
 
+test('when nobody who is linked has any of it any more, the server is asked at once instead of after a while, once', () => {
+  const chunks = [chunkOf(12 * PIECE, 1), chunkOf(12 * PIECE, 2)]
+  const hashes = chunks.map(({ reference }) => reference.hash)
+  const fetcher = createChunkFetcher()
+  const asks = (input: FetchInput, now: number): string[] => stepChunkFetcher(fetcher, input, { now, rng: createRng(1) }).flatMap(effect => (effect.kind === 'ask_grant' ? [effect.need] : []))
+  const { forsakenMs, starvingMs } = FETCHER_DEFAULTS
+  asks({ kind: 'link_up', peer: A }, 0)
+  asks({ kind: 'link_up', peer: B }, 0)
+  asks({ kind: 'chunks_held', peer: A, hashes }, 0)
+  expect(asks({ kind: 'chunks_wanted', version: 1, chunks: chunks.map(({ reference }) => reference) }, 0)).toEqual(['share'])
+  asks({ kind: 'origin_granted', version: 1, hashes: [] }, 0)
+  expect(asks({ kind: 'time_passed' }, forsakenMs)).toEqual([])
+  expect(asks({ kind: 'link_down', peer: A }, forsakenMs + 1)).toEqual(['starving'])
+  asks({ kind: 'origin_granted', version: 1, hashes: [] }, forsakenMs + 2)
+  expect(asks({ kind: 'time_passed' }, 3 * forsakenMs)).toEqual([])
+  expect(asks({ kind: 'time_passed' }, forsakenMs + 1 + starvingMs)).toEqual(['starving'])
+})
+
 test('what the origin lacks is missing unless a supplier has it, and is asked for again', () => {
   const chunk = chunkOf(12 * PIECE)
   const { hash } = chunk.reference
@@ -265,8 +359,9 @@ test('what the origin lacks is missing unless a supplier has it, and is asked fo
   expect(play({ kind: 'origin_lacks', hash }, 30_000)).toEqual([])
   expect(fetcher.wanted.get(hash)!.source).toBe(A)
   // It falls silent: then nobody has it.
-  expect(play({ kind: 'time_passed' }, 40_000)).toMatchObject([{ kind: 'ask_origin' }])
-  expect(play({ kind: 'origin_lacks', hash }, 40_000)).toEqual([{ kind: 'chunk_missing', hash }])
+  const ticks = Array.from({ length: 10 }, (_, tick) => 30_000 + (tick + 1) * FETCHER_DEFAULTS.tickMs)
+  expect(ticks.flatMap(now => play({ kind: 'time_passed' }, now))).toMatchObject([{ kind: 'ask_origin' }])
+  expect(play({ kind: 'origin_lacks', hash }, ticks.at(-1)!)).toEqual([{ kind: 'chunk_missing', hash }])
 })
 
 test('three corrupted chunks ban a peer, and its next link is closed at once', () => {

@@ -8,15 +8,16 @@ import type { ContentHash, PeerId, PolicyVersion } from '../protocol/identifiers
 import type { Piece } from '../protocol/link-frames.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 import { addPiece, addRemainder, arrivedPrefix, beginAssembly, isWhole, matchesItsHash, ORIGIN, type Source } from './chunk-assembly.ts'
-import { isOffered, release, wakeLinks, type ChunkFetcher, type FetchContext, type WantedChunk } from './fetcher-state.ts'
+import { forgiveDeafness, isOffered, release, wakeLinks, type ChunkFetcher, type FetchContext, type WantedChunk } from './fetcher-state.ts'
 import { askPieces, type AskPiece } from './piece-asking.ts'
 import { stalled } from './request-window.ts'
+import { neighboursSent, originSent, passTime } from './source-rates.ts'
 import { createSupplyLink, forgetOutstanding, noteArrived, takeHeld, unassign } from './supply-links.ts'
 import { askGrants, beginGrants, forgetGrant, takeGrant, takeNoGrant, type AskGrant } from './version-grants.ts'
 
 export type FetchInput =
-  /** Wanted again, a chunk keeps what has arrived. */
-  | { readonly kind: 'chunks_wanted'; readonly version: PolicyVersion; readonly chunks: readonly ChunkReference[] }
+  /** Wanted again, a chunk keeps what has arrived. `whole`: a version's whole weights, which are large; absent: an adapter, or what a step has changed. */
+  | { readonly kind: 'chunks_wanted'; readonly version: PolicyVersion; readonly chunks: readonly ChunkReference[]; readonly whole?: boolean }
   | { readonly kind: 'chunks_unwanted'; readonly hashes: readonly ContentHash[] }
   | { readonly kind: 'link_up'; readonly peer: PeerId }
   | { readonly kind: 'link_down'; readonly peer: PeerId }
@@ -58,10 +59,11 @@ export type FetchEffect =
 export function stepChunkFetcher(fetcher: ChunkFetcher, input: FetchInput, context: FetchContext): FetchEffect[] {
   const effects: FetchEffect[] = []
   const { now } = context
+  passTime(fetcher.rates, { origin: fetcher.fromOrigin.size > 0, neighbours: fetcher.wanted.size > 0 && fetcher.links.size > 0 }, now)
   take(fetcher, input, now, effects)
   effects.push(...askPieces(fetcher, context))
   askOrigin(fetcher, now, effects)
-  effects.push(...askGrants(fetcher, now))
+  effects.push(...askGrants(fetcher, context))
   if (fetcher.wanted.size > 0 && fetcher.wakeAt === undefined) {
     fetcher.wakeAt = now + fetcher.options.tickMs
     effects.push({ kind: 'wake_at', at: fetcher.wakeAt })
@@ -75,6 +77,7 @@ function take(fetcher: ChunkFetcher, input: FetchInput, now: number, effects: Fe
     case 'chunks_wanted':
       if (wanted.size === 0) fetcher.progressAt = now
       for (const chunk of input.chunks) want(fetcher, chunk, input.version, now)
+      if (input.chunks.length > 0) fetcher.versions.get(input.version)!.isWhole = input.whole === true
       wakeLinks(fetcher)
       return
     case 'chunks_unwanted':
@@ -113,13 +116,16 @@ function take(fetcher: ChunkFetcher, input: FetchInput, now: number, effects: Fe
       takeOriginAnswer(fetcher, input.hash, input.bytes, now, effects)
       return
     case 'origin_failed':
+      originSent(fetcher.rates, 0)
       retryOriginLater(fetcher, input.hash, now)
       return
     case 'origin_lacks':
+      originSent(fetcher.rates, 0)
       retryOriginLater(fetcher, input.hash, now)
       if (wanted.has(input.hash) && !isOffered(fetcher, input.hash)) effects.push({ kind: 'chunk_missing', hash: input.hash })
       return
     case 'time_passed':
+      forgiveDeafness(fetcher, now)
       fetcher.wakeAt = undefined
       moveStalled(fetcher, now, effects)
       wakeLinks(fetcher)
@@ -177,11 +183,13 @@ function takePiece(fetcher: ChunkFetcher, peer: PeerId, piece: Piece, now: numbe
     return
   }
   fetcher.progressAt = now
+  if (fetcher.fromOrigin.size === 0) neighboursSent(fetcher.rates, payload.byteLength)
   finishIfWhole(fetcher, hash, now, effects)
 }
 
 function takeOriginAnswer(fetcher: ChunkFetcher, hash: ContentHash, bytes: Uint8Array, now: number, effects: FetchEffect[]): void {
   fetcher.received.fromOrigin += bytes.byteLength
+  originSent(fetcher.rates, bytes.byteLength)
   const wanted = fetcher.wanted.get(hash)
   if (wanted === undefined || wanted.source !== ORIGIN || bytes.byteLength !== wanted.chunk.size - wanted.originOffset) {
     fetcher.received.discarded += bytes.byteLength

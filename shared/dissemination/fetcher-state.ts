@@ -4,6 +4,7 @@ import { LIMITS } from '../protocol/limits.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 import type { Rng } from '../random/rng.ts'
 import { beginAssembly, forgetAsked, hasArrived, markAsked, type ChunkAssembly, type Source } from './chunk-assembly.ts'
+import { createSourceRates, type SourceRates } from './source-rates.ts'
 import { unassign, type SupplyLink } from './supply-links.ts'
 import type { VersionGrants } from './version-grants.ts'
 
@@ -18,10 +19,19 @@ export const FETCHER_DEFAULTS = {
   originRetryMaxMs: 8000,
   /** Without any progress for so long, the server is asked for chunks that somebody else was to take from the origin. */
   starvingMs: 1500,
+  /** The same once, while nobody who is linked has any of them. */
+  forsakenMs: 300,
+  /** From so many bytes on it can be told how fast the origin is, or how fast the neighbours are. */
+  enoughBytes: 512 * 1024,
+  /** Where the origin gives nothing for being faster, it is asked again after so long. */
+  fasterRetryMs: 5_000,
   /** Bad chunks or pieces until a peer is banned. */
   strikes: 3,
   tickMs: 200
 } as const
+/** A timer of this tab that is late by so much was not merely inaccurate. */
+const DEAF_FROM_MS = 300
+
 export type FetcherOptions = { readonly [Option in keyof typeof FETCHER_DEFAULTS]: number }
 
 export interface WantedChunk {
@@ -45,6 +55,7 @@ export interface ChunkFetcher {
   readonly forOrigin: Set<ContentHash>
   /** Chunks that the origin is sending. */
   readonly fromOrigin: Set<ContentHash>
+  readonly rates: SourceRates
   readonly strikes: Map<PeerId, number>
   readonly banned: Set<PeerId>
   /** When a byte that was of use came last, or the first chunk was wanted. */
@@ -61,13 +72,15 @@ export interface FetchContext {
 }
 
 export function createChunkFetcher(options: Partial<FetcherOptions> = {}): ChunkFetcher {
+  const withDefaults = { ...FETCHER_DEFAULTS, ...options }
   return {
-    options: { ...FETCHER_DEFAULTS, ...options },
+    options: withDefaults,
     wanted: new Map(),
     versions: new Map(),
     links: new Map(),
     forOrigin: new Set(),
     fromOrigin: new Set(),
+    rates: createSourceRates(withDefaults.enoughBytes),
     strikes: new Map(),
     banned: new Set(),
     progressAt: 0,
@@ -99,6 +112,16 @@ function isGranted({ versions }: ChunkFetcher, { chunk: { hash }, version }: Wan
 export function isOffered({ links }: ChunkFetcher, hash: ContentHash): boolean {
   for (const link of links.values()) if (!link.stalled && link.held.has(hash)) return true
   return false
+}
+
+/** While this tab itself stood still it could hear nobody: what was sent meanwhile is yet to be read. */
+export function forgiveDeafness(fetcher: ChunkFetcher, now: number): void {
+  const deafMs = now - (fetcher.wakeAt ?? now)
+  if (deafMs < DEAF_FROM_MS) return
+  // It may have begun right after the time before.
+  const forgiven = (at: number): number => Math.min(now, at + deafMs + fetcher.options.tickMs)
+  fetcher.progressAt = forgiven(fetcher.progressAt)
+  for (const link of fetcher.links.values()) link.lastProgress = forgiven(link.lastProgress)
 }
 
 /** Something may be asked of them again. */

@@ -1,10 +1,12 @@
 /**
- * Who takes which chunk from the origin: every chunk goes out once, to whoever asks first, in shares of what the askers lack; the
+ * Who takes which chunk from the origin: every chunk goes out once, to whoever asks first, in shares that follow the askers' uplinks; the
  * tabs give it to each other. What was somebody's who left is anybody's again, and so is, after a while, what somebody misses who
- * gets nothing from others. Versions share chunks, and what of them was granted.
+ * gets nothing from others or gets it faster from the origin. Versions share chunks, and what of them was granted.
  */
 import type { ContentHash, PeerId } from '../protocol/identifiers.ts'
+import { LIMITS } from '../protocol/limits.ts'
 import type { GrantNeed } from '../protocol/volunteer-messages.ts'
+import { originShare, type Uplink } from './origin-share.ts'
 
 export interface OriginGrants {
   /** When a chunk was granted last, in milliseconds. Absent: to nobody, or to somebody who left. */
@@ -17,6 +19,8 @@ export interface OriginGrants {
 export const GRANT_AGAIN_MS = 4_000
 /** Chunks that somebody is given at a time who gets nothing from others. */
 const STARVING_MOST = 4
+/** To whoever the origin is faster for than all its neighbours, a chunk goes out again after so long. */
+export const FASTER_AGAIN_MS = 10_000
 /** Chunks that the origin sends at the same time: the fewer, the sooner the first are whole and passed on; one receiver's way may be narrower than the origin's. */
 export const ORIGIN_RESPONSES = 4
 
@@ -28,14 +32,19 @@ export interface GrantRequest {
   readonly peer: PeerId
   /** What it needs of a version. */
   readonly chunks: readonly ContentHash[]
-  /** Peers that lack the version, the asking one included. */
-  readonly sharers: number
+  /** Nothing else of these is of use to it. Absent: all are. */
+  readonly only?: ReadonlySet<ContentHash>
+  /** In bytes per second, as it was measured. */
+  readonly uplink: Uplink
+  /** Of all peers that lack the version, the asking one included. */
+  readonly uplinks: readonly Uplink[]
   readonly need: GrantNeed
 }
 
 /** @returns what of the chunks the peer shall take from the origin now */
-export function grantOrigin(grants: OriginGrants, { peer, chunks, sharers, need }: GrantRequest, now: number): readonly ContentHash[] {
+export function grantOrigin(grants: OriginGrants, { peer, chunks: ofVersion, only, uplink, uplinks, need }: GrantRequest, now: number): readonly ContentHash[] {
   const { grantedAt } = grants
+  const chunks = only === undefined ? ofVersion : ofVersion.filter(chunk => only.has(chunk))
   const given = chooseChunks()
   const ofPeer = grants.byPeer.get(peer) ?? new Set()
   grants.byPeer.set(peer, ofPeer)
@@ -48,17 +57,23 @@ export function grantOrigin(grants: OriginGrants, { peer, chunks, sharers, need 
   function chooseChunks(): readonly ContentHash[] {
     switch (need) {
       case 'share':
-        return chunks.filter(chunk => !grantedAt.has(chunk)).slice(0, Math.ceil(chunks.length / Math.max(1, sharers)))
+        return chunks.filter(chunk => !grantedAt.has(chunk)).slice(0, originShare(ofVersion.length, uplink, uplinks))
       case 'alone':
         return chunks
       case 'starving':
-        return chunks
-          .map(chunk => ({ chunk, at: grantedAt.get(chunk) ?? Number.NEGATIVE_INFINITY }))
-          .filter(({ at }) => now - at >= GRANT_AGAIN_MS)
-          .toSorted((left, right) => left.at - right.at)
-          .slice(0, STARVING_MOST)
-          .map(({ chunk }) => chunk)
+        return grantedBefore(now - GRANT_AGAIN_MS).slice(0, STARVING_MOST)
+      case 'faster':
+        return grantedBefore(now - FASTER_AGAIN_MS).slice(0, LIMITS.chunksInGrantRequest)
     }
+  }
+
+  /** The oldest first. */
+  function grantedBefore(latest: number): readonly ContentHash[] {
+    return chunks
+      .map(chunk => ({ chunk, at: grantedAt.get(chunk) ?? Number.NEGATIVE_INFINITY }))
+      .filter(({ at }) => at <= latest)
+      .toSorted((left, right) => left.at - right.at)
+      .map(({ chunk }) => chunk)
   }
 }
 

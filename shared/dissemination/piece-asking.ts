@@ -77,7 +77,7 @@ function rarest({ wanted: chunks, links }: ChunkFetcher, link: SupplyLink, rng: 
   return best
 }
 
-function countHolders(links: ChunkFetcher['links'], hash: ContentHash): number {
+export function countHolders(links: ChunkFetcher['links'], hash: ContentHash): number {
   let holders = 0
   for (const { held } of links.values()) if (held.has(hash)) holders++
   return holders

@@ -279,7 +279,7 @@ describe('reverse', () => {
 
 describe('the registry', () => {
   test.each([
-    ['chess', {}, 'environment "chess" is unknown; use one of: arithmetic, countdown, guess, questions, reverse'],
+    ['chess', {}, 'environment "chess" is unknown; use one of: arithmetic, countdown, guess, holdem, questions, reverse'],
     ['arithmetic', { digits: 2 }, 'environment "arithmetic": option digits is unknown'],
     ['arithmetic', { largestOperand: 'ten' }, 'environment "arithmetic": option largestOperand must be number'],
     ['reverse', { length: 1 }, 'environment "reverse": option length must be >=2'],

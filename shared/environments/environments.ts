@@ -5,6 +5,7 @@ import { countdown, countdownOptions } from './countdown.ts'
 import { EnvironmentError } from './environment-error.ts'
 import type { Environment } from './environment.ts'
 import { guess, guessOptions } from './guess.ts'
+import { holdem, holdemOptions } from './holdem.ts'
 import { questions, questionsOptions } from './questions.ts'
 import { reverse, reverseOptions } from './reverse.ts'
 
@@ -21,6 +22,7 @@ const ENVIRONMENTS: ReadonlyMap<string, Entry> = new Map([
   ['arithmetic', entry(arithmeticOptions, arithmetic)],
   ['countdown', entry(countdownOptions, countdown)],
   ['guess', entry(guessOptions, guess)],
+  ['holdem', entry(holdemOptions, holdem)],
   ['questions', entry(questionsOptions, questions)],
   ['reverse', entry(reverseOptions, reverse)]
 ])

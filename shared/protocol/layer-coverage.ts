@@ -34,6 +34,8 @@ export const coveragePipeline = v.strictObject({
   stages: v.pipe(v.array(peerId), v.minLength(1)),
   /** Every place is taken: it serves. */
   open: v.boolean(),
+  /** People's requests go elsewhere: answers grow no slower without it. */
+  spared: v.boolean(),
   /** Versions that all stages hold. */
   versions: v.array(policyVersion),
   /** Neighbours that cannot be linked, as their places in the ring: frames from stage i to the next are relayed. */

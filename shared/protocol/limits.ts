@@ -19,6 +19,8 @@ export const LIMITS = {
   ancestorsPerPolicy: 16,
   /** What the origin has of one: weights and all deltas on the way. */
   chunksPerPolicy: 65_536,
+  /** Named by a tab that asks what it may take from the origin. */
+  chunksInGrantRequest: 32,
   tensorsPerGroup: 64,
   /** Bytes that the origin keeps for one run. */
   originBytesPerRun: 8 * 1024 * 1024 * 1024,

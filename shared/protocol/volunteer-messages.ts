@@ -66,12 +66,22 @@ export type SubmissionAnswer = v.InferOutput<typeof submissionAnswer>
 
 /**
  * Asked, page → server, before chunks are taken from the origin. `share`: of what nobody takes yet. `starving`: nobody who is linked
- * has anything that is missing. `alone`: nobody is linked. `from`: the ancestor that is here, on which the way to the version begins.
+ * has anything that is missing. `alone`: nobody is linked. `faster`: of something large, the origin was measured to give bytes faster than
+ * all who are linked do together, or it is to be measured whether it does. `from`: the ancestor that is here, on which the way to the
+ * version begins. `chunks`: nothing else is of use; absent: all of the way is.
  */
-export const GRANT_NEEDS = ['share', 'starving', 'alone'] as const
+export const GRANT_NEEDS = ['share', 'starving', 'alone', 'faster'] as const
 export type GrantNeed = (typeof GRANT_NEEDS)[number]
-export const originWanted = v.strictObject({ version: policyVersion, manifestHash: contentHash, need: v.picklist(GRANT_NEEDS), from: v.nullable(policyVersion) })
+export const originWanted = v.strictObject({
+  version: policyVersion,
+  manifestHash: contentHash,
+  need: v.picklist(GRANT_NEEDS),
+  from: v.nullable(policyVersion),
+  chunks: v.optional(v.pipe(v.array(contentHash), v.minLength(1), v.maxLength(LIMITS.chunksInGrantRequest)))
+})
 export type OriginWanted = v.InferOutput<typeof originWanted>
+/** As the one who fetches asks, who need not know the version's name. */
+export type OriginAsk = Omit<OriginWanted, 'manifestHash'>
 export const originGrant = v.variant('kind', [
   /** Places in the list of what the origin has of the version, its ancestors' deltas included: each chunk is named once. */
   v.strictObject({ kind: v.literal('origin_granted'), chunks: v.pipe(v.array(v.pipe(count, v.maxValue(LIMITS.chunksPerPolicy - 1))), v.maxLength(LIMITS.chunksPerPolicy)) }),

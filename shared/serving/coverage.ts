@@ -19,6 +19,7 @@ export function coverageOf(state: ServingState, now: number): Omit<LayerCoverage
       pipeline: pipeline.id,
       stages: pipeline.stages.map(({ peer }) => peer),
       open: isOpen(pipeline),
+      spared: state.sparing.spared.has(pipeline.id),
       versions: commonVersions(state, pipeline),
       relayed: [...pipeline.relayed]
     })),

@@ -25,6 +25,11 @@ export function tokenMs(state: ServingState, { stages, sequences }: ServingPipel
   return costs.reduce((sum, cost) => sum + cost, linksMs(state, stages))
 }
 
+/** @returns the same while it serves nobody, without any prompt */
+export function idleTokenMs(state: ServingState, { stages }: ServingPipeline): number {
+  return stages.reduce((sum, { peer, slice }) => sum + rangeLength(slice) * layerMs((state.hosts.get(peer)?.profile ?? UNMEASURED_COST).decode, 1), linksMs(state, stages))
+}
+
 /** Sequences of one micro-batch that every stage takes. */
 export function rowsOf(state: ServingState, stages: Pipeline): number {
   return Math.min(...stages.map(({ peer }) => state.hosts.get(peer)?.ready?.rows ?? 0))

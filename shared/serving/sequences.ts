@@ -5,6 +5,7 @@ import { LIMITS } from '../protocol/limits.ts'
 import type { SequenceRequested, SequencesGenerated } from '../protocol/stage-messages.ts'
 import { missingFor, servedRequest } from './coverage.ts'
 import { PipelineChoice } from './pipeline-choice.ts'
+import { pipelinesInUse } from './pipeline-sparing.ts'
 import { givenUp } from './pipelines.ts'
 import type { PersonsRequest, Sequence, SequenceEvent, ServingEffect, ServingPipeline, ServingState } from './serving-state.ts'
 
@@ -54,6 +55,7 @@ export function takeTokens(state: ServingState, peer: PeerId, { pipeline: id, se
     const room = sequence.request.maxTokens - sequence.tokens.length
     const taken = { tokens: tokens.slice(0, room), logProbs: logProbs.slice(0, room) }
     if (taken.tokens.length > 0) {
+      state.sparing.tokens += taken.tokens.length
       sequence.firstTokenAt ??= now
       sequence.progressedAt = now
       sequence.tokens.push(...taken.tokens)
@@ -76,7 +78,7 @@ export function dispatch(state: ServingState, now: number, effects: ServingEffec
     const { request, tokens, logProbs } = sequence
     const serving = openWith.get(request.version) ?? []
     sequence.unservableSince = serving.length === 0 ? (sequence.unservableSince ?? now) : undefined
-    const pipeline = choice.choose(serving, sequence)
+    const pipeline = choice.choose(pipelinesInUse(state.sparing, serving), sequence)
     if (pipeline === undefined) continue
     if (sequence.chains.length === CHAINS_MOST) {
       end(state, sequence, { kind: 'refused', code: 'interrupted', missing: [] }, now, effects)

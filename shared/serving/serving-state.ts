@@ -14,6 +14,7 @@ import type { LayerRange } from '../scheduling/layer-range.ts'
 import { createLinkMap, type LinkMap } from '../scheduling/link-map.ts'
 import type { MissingLayers } from '../scheduling/missing-layers.ts'
 import { modelShape, type ModelShape, type SliceUse } from '../scheduling/model-shape.ts'
+import { createSparing, type PipelineSparing } from './pipeline-sparing.ts'
 
 /** What one person asked for; `key` is unique among requests that have not ended. */
 export type PersonsRequest = Omit<SequenceRequested, 'drawn'>
@@ -160,6 +161,7 @@ export interface ServingState {
   readonly links: LinkMap
   readonly pipelines: Map<PipelineId, ServingPipeline>
   nextPipeline: PipelineId
+  readonly sparing: PipelineSparing
   /** Requests that have not ended, by key. */
   readonly sequences: Map<string, Sequence>
   nextSequence: number
@@ -188,6 +190,7 @@ export function createServing(config: DecoderConfig, use: SliceUse, firstPipelin
     links: createLinkMap(),
     pipelines: new Map(),
     nextPipeline: firstPipeline,
+    sparing: createSparing(),
     sequences: new Map(),
     nextSequence: 0,
     ended: [],

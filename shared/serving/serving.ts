@@ -6,6 +6,8 @@ import type { PeerId } from '../protocol/identifiers.ts'
 import { reportRoundTrips } from '../scheduling/link-map.ts'
 import { hear, loseLink, noticeSilence, noticeUntakenPlaces, removePeer, takeFault } from './disruptions.ts'
 import { forgiveDeafness, silentAt } from './liveness.ts'
+import { idleTokenMs } from './pipeline-cost.ts'
+import { sparingDeadline, weighSparing, type SparablePipeline } from './pipeline-sparing.ts'
 import { isOpen, realisePlan, refreshPipeline, takePlace } from './pipelines.ts'
 import { closeRequest, dispatch, endOverdue, openRequest, sequenceDeadlines, takeTokens } from './sequences.ts'
 import type { Host, ServingEffect, ServingInput, ServingPipeline, ServingState, StageTold } from './serving-state.ts'
@@ -23,6 +25,7 @@ export function stepServing(state: ServingState, input: ServingInput, { now }: {
   take(state, input, now, effects)
   if (state.sequences.size > 0 || input.kind === 'peer_joined' || input.kind === 'peer_left') state.busyAt = now
   realisePlan(state, now, effects)
+  weighSparing(state.sparing, sparablePipelines(state), state.sequences.size, now)
   dispatch(state, now, effects)
   endOverdue(state, now, effects)
   noteRecoveries(state, now)
@@ -115,6 +118,11 @@ function placeOf(state: ServingState, peer: PeerId, id: number): ServingPipeline
   return pipeline?.stages.some(stage => stage.peer === peer) === true ? pipeline : undefined
 }
 
+function sparablePipelines(state: ServingState): SparablePipeline[] {
+  const open = [...state.pipelines.values()].filter(isOpen)
+  return open.map(pipeline => ({ id: pipeline.id, stages: pipeline.stages.length, serves: pipeline.sequences.size, tokenMs: () => idleTokenMs(state, pipeline) }))
+}
+
 /** Nobody has worked for a while, and nothing is being loaded. */
 function isIdle({ plan, pipelines, busyAt }: ServingState, now: number): boolean {
   return now - busyAt >= IDLE_AFTER_MS && pipelines.size === plan.pipelines.length && [...pipelines.values()].every(isOpen)
@@ -135,7 +143,7 @@ function noteRecoveries(state: ServingState, now: number): void {
 
 /** An early wake-up does no harm, so a deadline that moves away asks for none. */
 function askForWakeUp(state: ServingState, effects: ServingEffect[]): void {
-  let time = Infinity
+  let time = sparingDeadline(state.sparing)
   for (const host of state.hosts.values()) if (host.liveness.late === undefined) time = Math.min(time, silentAt(host))
   for (const pipeline of state.pipelines.values()) if (!isOpen(pipeline)) time = Math.min(time, pipeline.openBy)
   for (const deadline of sequenceDeadlines(state)) time = Math.min(time, deadline.time)

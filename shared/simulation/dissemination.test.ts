@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { FASTER_AGAIN_MS } from '../dissemination/origin-grants.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import { createRng } from '../random/rng.ts'
 import { leastPossibleMs, simulateDissemination, type DisseminationResult, type Overlay } from './dissemination.ts'
@@ -10,8 +11,8 @@ const nodeOf = (upMbit: number, downMbit = 100): NetworkNode => ({ upBytesPerMs:
 const ORIGIN = nodeOf(40)
 const VERSION = { chunks: 80, chunkBytes: LIMITS.adapterChunkBytes }
 
-function spread(tabs: readonly NetworkNode[], overlay: Overlay, { seed = 1, leavesPerMinute = 0 } = {}): DisseminationResult & { readonly lastMs: number } {
-  const result = simulateDissemination({ tabs, origin: ORIGIN, ...VERSION, overlay, leavesPerMinute, seed, limitMs: 120_000 })
+function spread(tabs: readonly NetworkNode[], overlay: Overlay, { seed = 1, leavesPerMinute = 0, whole = false, uplinksMeasured = true, origin = ORIGIN } = {}): DisseminationResult & { readonly lastMs: number } {
+  const result = simulateDissemination({ tabs, origin, ...VERSION, overlay, whole, uplinksMeasured, leavesPerMinute, seed, limitMs: 120_000 })
   return { ...result, lastMs: Math.max(...result.doneMs) }
 }
 
@@ -31,9 +32,11 @@ describe('20 MB to tabs with home uplinks', () => {
     }
   })
 
-  test('with uplinks of 5 to 50 Mbit/s within twice', () => {
+  test('with uplinks of 5 to 50 Mbit/s within twice before these were measured, and then within 1.6 times', () => {
     const tabs = mixed(16)
-    expect(spread(tabs, meshOverlay(16, createRng(1))).lastMs / least(tabs)).toBeLessThanOrEqual(2)
+    const ratio = (uplinksMeasured: boolean): number => spread(tabs, meshOverlay(16, createRng(1)), { uplinksMeasured }).lastMs / least(tabs)
+    expect(ratio(false)).toBeLessThanOrEqual(2)
+    expect(ratio(true)).toBeLessThanOrEqual(1.6)
   })
 
   test('a tree uses half of the uplinks twice, stripes every one once, and with equal uplinks they are no slower than a mesh by more than their depth', () => {
@@ -58,6 +61,21 @@ describe('20 MB to tabs with home uplinks', () => {
     const { lastMs, originCopies } = spread(tabs, meshOverlay(16, createRng(1)), { leavesPerMinute: 2 })
     expect(lastMs / least(tabs)).toBeLessThanOrEqual(2)
     expect(originCopies).toBeLessThanOrEqual(2.5)
+  })
+})
+
+describe('whole weights', () => {
+  test('come sooner from an origin that is much faster than the tabs are, which sends them no more often than once in a while', () => {
+    const tabs = Array.from({ length: 4 }, () => nodeOf(3))
+    const [step, whole] = [false, true].map(whole => spread(tabs, meshOverlay(4, createRng(1)), { whole, origin: nodeOf(100) }))
+    expect(whole!.lastMs / step!.lastMs).toBeLessThan(0.8)
+    expect(step!.originCopies).toBeLessThanOrEqual(1.2)
+    expect(whole!.originCopies).toBeLessThanOrEqual(step!.originCopies + whole!.lastMs / FASTER_AGAIN_MS)
+  })
+
+  test('come from the tabs when those together are no slower: the origin sends them once', () => {
+    const tabs = equal(8)
+    expect(spread(tabs, meshOverlay(8, createRng(8)), { whole: true }).originCopies).toBeLessThanOrEqual(1.2)
   })
 })
 

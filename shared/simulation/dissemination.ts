@@ -4,11 +4,11 @@
  */
 import { sha256Hex } from '../crypto/sha256.ts'
 import { stepChunkFetcher, type FetchEffect, type FetchInput } from '../dissemination/chunk-fetcher.ts'
-import { createChunkFetcher, type ChunkFetcher } from '../dissemination/fetcher-state.ts'
+import { createChunkFetcher, FETCHER_DEFAULTS, type ChunkFetcher } from '../dissemination/fetcher-state.ts'
 import { createChunkSupplier, stepChunkSupplier, type ChunkSupplier, type SupplyEffect, type SupplyInput } from '../dissemination/chunk-supplier.ts'
 import { createOriginGrants, grantOrigin, ORIGIN_RESPONSES, returnGrants } from '../dissemination/origin-grants.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
-import type { GrantNeed } from '../protocol/volunteer-messages.ts'
+import type { OriginWanted } from '../protocol/volunteer-messages.ts'
 import { createRng, type Rng } from '../random/rng.ts'
 import { createEventQueue, schedule } from './event-queue.ts'
 import { createPacketNetwork, nextOf, send, type NetworkNode, type PacketNetwork } from './packet-network.ts'
@@ -19,6 +19,10 @@ export interface DisseminationOptions {
   readonly chunks: number
   readonly chunkBytes: number
   readonly overlay: Overlay
+  /** Whole weights. Absent: what one step changes. */
+  readonly whole?: boolean
+  /** The server knows how fast pieces leave each tab, as it does once a version has gone round. Absent: it does. */
+  readonly uplinksMeasured?: boolean
   /** How often a tab that is not finished leaves and somebody else comes in its place, on average per minute. */
   readonly leavesPerMinute?: number
   readonly seed: number
@@ -75,7 +79,7 @@ interface Tab {
 type Event =
   | { readonly kind: 'fetch'; readonly place: number; readonly life: number; readonly input: FetchInput }
   | { readonly kind: 'supply'; readonly place: number; readonly life: number; readonly input: SupplyInput }
-  | { readonly kind: 'grant_wanted'; readonly place: number; readonly life: number; readonly need: GrantNeed }
+  | { readonly kind: 'grant_wanted'; readonly place: number; readonly life: number; readonly asked: Pick<OriginWanted, 'need' | 'chunks'> }
   | { readonly kind: 'origin_wanted'; readonly place: number; readonly life: number; readonly hash: string; readonly offset: number }
   | { readonly kind: 'origin_sends' }
   | { readonly kind: 'leaves'; readonly place: number; readonly life: number }
@@ -89,7 +93,7 @@ interface Download {
   left: number
 }
 
-export function simulateDissemination({ tabs: nodes, origin, chunks: count, chunkBytes, overlay, leavesPerMinute = 0, seed, limitMs }: DisseminationOptions): DisseminationResult {
+export function simulateDissemination({ tabs: nodes, origin, chunks: count, chunkBytes, overlay, whole = false, uplinksMeasured = true, leavesPerMinute = 0, seed, limitMs }: DisseminationOptions): DisseminationResult {
   const rng = createRng(seed)
   const queue: PacketNetwork<Event>['queue'] = createEventQueue()
   const ORIGIN_PLACE = nodes.length
@@ -109,7 +113,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
   const received = { all: 0, discarded: 0 }
 
   const arrive = (place: number): Tab => {
-    const tab: Tab = { place, life: ++lives, fetcher: createChunkFetcher({ pieceBytes: STAND_IN_PIECE }), supplier: createChunkSupplier(), rng: rng.fork(`tab ${place} ${lives}`), cameAt: queue.nowMs }
+    const tab: Tab = { place, life: ++lives, fetcher: createChunkFetcher({ pieceBytes: STAND_IN_PIECE, enoughBytes: (FETCHER_DEFAULTS.enoughBytes * STAND_IN_PIECE) / pieceBytes }), supplier: createChunkSupplier(), rng: rng.fork(`tab ${place} ${lives}`), cameAt: queue.nowMs }
     if (leavesPerMinute > 0) schedule(queue, (-Math.log(1 - tab.rng.float()) * 60_000) / leavesPerMinute, { kind: 'leaves', place, life: tab.life })
     return tab
   }
@@ -133,7 +137,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
         return toTab(tab, peer, MESSAGE_BYTES, (to, from) => ({ kind: 'supply', place: to.place, life: to.life, input: { kind: 'piece_wanted', peer: from, hash, offset, length } }))
       }
       case 'ask_grant':
-        send(network, place, ORIGIN_PLACE, MESSAGE_BYTES, { kind: 'grant_wanted', place, life, need: effect.need })
+        send(network, place, ORIGIN_PLACE, MESSAGE_BYTES, { kind: 'grant_wanted', place, life, asked: { need: effect.need, ...(effect.chunks !== undefined && { chunks: [...effect.chunks] }) } })
         return
       case 'ask_origin':
         send(network, place, ORIGIN_PLACE, MESSAGE_BYTES, { kind: 'origin_wanted', place, life, hash: effect.hash, offset: effect.offset })
@@ -182,10 +186,11 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
     received.all += fetcher.received.fromOrigin + fetcher.received.fromPeers
     received.discarded += fetcher.received.discarded
   }
-  const grant = (tab: Tab, need: GrantNeed): readonly string[] => {
+  const uplinkOf = (place: number): number | undefined => (uplinksMeasured ? 1000 * nodes[place]!.upBytesPerMs : undefined)
+  const grant = (tab: Tab, { need, chunks: only }: Pick<OriginWanted, 'need' | 'chunks'>): readonly string[] => {
     const all = references.map(({ hash }) => hash)
     if (overlay.fromOrigin !== undefined) return need === 'share' ? all.filter((_, index) => overlay.fromOrigin!(index, tab.place)) : []
-    return grantOrigin(grants, { peer: nameOf(tab), chunks: all, sharers: unfinished.size, need }, queue.nowMs)
+    return grantOrigin(grants, { peer: nameOf(tab), chunks: all, ...(only !== undefined && { only: new Set(only) }), uplink: uplinkOf(tab.place), uplinks: [...unfinished].map(uplinkOf), need }, queue.nowMs)
   }
   const link = (a: Tab, b: Tab): void => {
     for (const [tab, other] of [[a, b], [b, a]] as const) {
@@ -212,7 +217,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
       for (const b of others) if (a < b && (!links[a]!.has(b) || a === tab.place || b === tab.place)) schedule(queue, LINKING_MS, { kind: 'linked', a, aLife: tabs[a]!.life, b, bLife: tabs[b]!.life })
     }
     links = now
-    fetch(newcomer, { kind: 'chunks_wanted', version: 1, chunks: references })
+    fetch(newcomer, { kind: 'chunks_wanted', version: 1, chunks: references, whole })
   }
   /** A piece of each response in turn. */
   const originSends = (): void => {
@@ -231,7 +236,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
   const isHere = ({ place, life }: { readonly place: number; readonly life: number }): boolean => tabs[place]!.life === life
 
   for (const [a, others] of links.entries()) for (const b of others) if (a < b) link(tabs[a]!, tabs[b]!)
-  for (const tab of tabs) fetch(tab, { kind: 'chunks_wanted', version: 1, chunks: references })
+  for (const tab of tabs) fetch(tab, { kind: 'chunks_wanted', version: 1, chunks: references, whole })
   for (let event = nextOf(network); event !== undefined && unfinished.size > 0 && queue.nowMs < limitMs; event = nextOf(network)) {
     if (event.kind === 'origin_sends') originSends()
     else if (event.kind === 'linked') {
@@ -242,7 +247,7 @@ export function simulateDissemination({ tabs: nodes, origin, chunks: count, chun
       else if (event.kind === 'supply') supply(tab, event.input)
       else if (event.kind === 'leaves') leave(tab)
       else if (event.kind === 'grant_wanted') {
-        const hashes = grant(tab, event.need)
+        const hashes = grant(tab, event.asked)
         send(network, ORIGIN_PLACE, tab.place, MESSAGE_BYTES, { kind: 'fetch', place: tab.place, life: tab.life, input: { kind: 'origin_granted', version: 1, hashes } })
       } else {
         const { place, life, hash, offset } = event

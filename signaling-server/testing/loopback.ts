@@ -43,7 +43,7 @@ export class LoopbackClient {
   }
 
   ask(event: string, payload: unknown): Promise<unknown> {
-    return this.socket.timeout(10_000).emitWithAck(event, payload)
+    return this.socket.timeout(60_000).emitWithAck(event, payload)
   }
 
   tell(event: string, payload: unknown): void {

@@ -17,6 +17,8 @@ export const layerMessages = {
     `${n === '1' ? '1 tab holds' : `${n} tabs hold`} the whole model (${layers(ofModel)}): every request is served by one tab, and none passes from tab to tab.`,
   without: (n: string) => `${tabs(n)} ${n === '1' ? 'holds' : 'hold'} nothing, because nothing that is needed fits.`,
 
+  spared: 'spared: answers grow no slower without it',
+
   served: (open: string) => `Every layer is served: ${open === '1' ? '1 pipeline is open' : `${open} pipelines are open`}.`,
   opening: 'Every layer has a tab. Their pipeline opens as soon as they are ready and linked.',
   waiting: (n: string) => `${requests(n)} for a pipeline.`,

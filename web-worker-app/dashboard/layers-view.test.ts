@@ -85,13 +85,13 @@ test.each([
     ['2 tabs hold the whole model (4 layers): every request is served by one tab, and none passes from tab to tab.', '1 tab holds nothing, because nothing that is needed fits.']
   ]
 ])('where every tab holds the whole model, that is said in words and not drawn', (hosts, status) => {
-  const pipelines = hosts.filter(({ layers }) => layers !== null).map(({ peer }, pipeline) => ({ pipeline, stages: [peer], open: true, versions: [1], relayed: [] }))
+  const pipelines = hosts.filter(({ layers }) => layers !== null).map(({ peer }, pipeline) => ({ pipeline, stages: [peer], open: true, spared: false, versions: [1], relayed: [] }))
   expect(layersView({ ...quiet, hosts, pipelines })).toMatchObject({ status, picture: null, groups: [], hidden: 0 })
 })
 
 test('beside pipelines of several stages, tabs with the whole model share one group, and so do those with nothing', () => {
   const hosts = [...sampleCoverage.hosts, host(peerName(1), { start: 0, end: 4 }), host(peerName(2), null, { state: 'assigned' })]
-  const pipelines = [...sampleCoverage.pipelines, { pipeline: 1, stages: [peerName(1)], open: true, versions: [3], relayed: [] }]
+  const pipelines = [...sampleCoverage.pipelines, { pipeline: 1, stages: [peerName(1)], open: true, spared: false, versions: [3], relayed: [] }]
   const view = layersView({ ...sampleCoverage, hosts, pipelines })
   expect(view.groups.map(({ title }) => title)).toEqual(['Pipeline 2', text.group.whole, text.group.standby, text.group.idle])
   expect(view.groups.at(-1)?.rows.map(({ layersLabel, stateLabel }) => [layersLabel, stateLabel])).toEqual([['–', 'idle']])
@@ -125,7 +125,7 @@ test('before anybody offers memory there is nothing to draw; before a pipeline o
 test('of thousands of tabs a bounded number is shown, pipelines first, and how many are left out', () => {
   const pairs = Array.from({ length: 2000 }, (_, n) => [peerName(2 * n), peerName(2 * n + 1)] as const)
   const hosts = pairs.flatMap(([first, last]) => [host(first, { start: 0, end: 2 }), host(last, { start: 2, end: 4 })])
-  const pipelines = pairs.map((stages, pipeline) => ({ pipeline, stages: [...stages], open: true, versions: [1], relayed: [] }))
+  const pipelines = pairs.map((stages, pipeline) => ({ pipeline, stages: [...stages], open: true, spared: false, versions: [1], relayed: [] }))
   const view = layersView({ ...quiet, hosts, pipelines })
   expect(view.groups.reduce((sum, { rows }) => sum + rows.length, 0)).toBe(HOSTS_SHOWN)
   expect(view.hidden).toBe(4000 - HOSTS_SHOWN)
@@ -134,7 +134,7 @@ test('of thousands of tabs a bounded number is shown, pipelines first, and how m
 
 test('the order of the message does not move rows', () => {
   const { hosts, pipelines } = sampleCoverage
-  const more = [...pipelines, { pipeline: 1, stages: [PEER_SPARE, PEER_B], open: false, versions: [], relayed: [] }]
+  const more = [...pipelines, { pipeline: 1, stages: [PEER_SPARE, PEER_B], open: false, spared: false, versions: [], relayed: [] }]
   expect(layersView({ ...sampleCoverage, hosts: hosts.toReversed(), pipelines: more.toReversed() })).toEqual(layersView({ ...sampleCoverage, pipelines: more }))
 })
 

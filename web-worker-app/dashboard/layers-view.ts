@@ -108,7 +108,7 @@ function versionsLabel(versions: readonly number[]): string {
   return text.versions(formatInteger(versions.reduce((newest, version) => Math.max(newest, version))), versions.length - 1)
 }
 
-function pipelineGroup({ pipeline, stages, open, versions, relayed }: Pipeline, hosts: ReadonlyMap<string, Host>): HostGroup {
+function pipelineGroup({ pipeline, stages, open, spared, versions, relayed }: Pipeline, hosts: ReadonlyMap<string, Host>): HostGroup {
   const held = stages.flatMap(peer => hosts.get(peer) ?? [])
   const latencies = held.map(({ decodeMs }) => decodeMs)
   const latency = latencies.includes(null) ? null : latencies.reduce<number>((sum, ms) => sum + (ms ?? 0), 0)
@@ -120,7 +120,8 @@ function pipelineGroup({ pipeline, stages, open, versions, relayed }: Pipeline, 
       // Every sequence passes the first stage.
       text.inFlight(formatInteger(held[0]?.rows ?? 0)),
       ...(latency === null ? [] : [text.latency(formatMilliseconds(latency))]),
-      versionsLabel(versions)
+      versionsLabel(versions),
+      ...(spared ? [text.spared] : [])
     ],
     rows: stages.flatMap((peer, stage) => {
       const host = hosts.get(peer)

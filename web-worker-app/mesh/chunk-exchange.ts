@@ -6,7 +6,7 @@ import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import { createRng } from '#shared/random/rng.ts'
-import type { GrantNeed } from '#shared/protocol/volunteer-messages.ts'
+import type { OriginAsk } from '#shared/protocol/volunteer-messages.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import type { ExchangeFault } from './exchange-fault.ts'
 import type { LinkFrame } from './link-frame.ts'
@@ -26,8 +26,8 @@ export interface ChunkExchangeOptions {
   readonly roundTrip: (peer: string, ms: number) => void
   /** Bytes of pieces left in so many milliseconds, while there were always more to send. */
   readonly uploaded: (bytes: number, ms: number) => void
-  /** Which chunks of the version to take from the origin, as the signaling server says; undefined when it does not. */
-  readonly grant: (version: number, need: GrantNeed, from: PolicyVersion | null) => Promise<readonly string[] | undefined>
+  /** Which chunks to take from the origin, as the signaling server says; undefined when it does not. */
+  readonly grant: (ask: OriginAsk) => Promise<readonly string[] | undefined>
   /** Nobody who can be reached has all of the version. It is waited for until `forget`. */
   readonly unavailable: (version: number) => void
   /** Bytes or links have changed. */
@@ -136,7 +136,7 @@ export class ChunkExchange {
     if (missing.size === 0) return true
     return new Promise<boolean>(resolve => {
       this.#waiting.set(version, { manifest, from, missing, resolve })
-      this.#fetch({ kind: 'chunks_wanted', version, chunks: chunks.filter(({ hash }) => missing.has(hash)) })
+      this.#fetch({ kind: 'chunks_wanted', version, chunks: chunks.filter(({ hash }) => missing.has(hash)), whole: manifest.kind !== 'lora' && from === null })
     })
   }
 
@@ -210,7 +210,7 @@ export class ChunkExchange {
         return this.#links.sendMessage(peer, { kind: 'piece_wanted', hash, offset, length })
       }
       case 'ask_grant':
-        void this.#askGrant(effect.version, effect.need)
+        void this.#askGrant(effect)
         return
       case 'ask_origin':
         void this.#askOrigin(effect.hash, effect.offset)
@@ -237,8 +237,8 @@ export class ChunkExchange {
     }
   }
 
-  async #askGrant(version: number, need: GrantNeed): Promise<void> {
-    const hashes = await this.#options.grant(version, need, this.#waiting.get(version)?.from ?? null)
+  async #askGrant({ version, need, chunks }: Extract<FetchEffect, { kind: 'ask_grant' }>): Promise<void> {
+    const hashes = await this.#options.grant({ version, need, from: this.#waiting.get(version)?.from ?? null, ...(chunks !== undefined && { chunks: [...chunks] }) })
     this.#fetch(hashes === undefined ? { kind: 'grant_unanswered', version } : { kind: 'origin_granted', version, hashes })
   }
 

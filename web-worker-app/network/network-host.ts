@@ -144,7 +144,7 @@ export class NetworkHost {
     const events: NetworkEvents = {
       roundTrip: (peer, ms) => options.roundTrip(peer, ms),
       uploaded: (bytes, ms) => options.uploaded(bytes, ms),
-      grant: (version, need, from) => options.grant(version, need, from),
+      grant: ask => options.grant(ask),
       unavailable: version => options.unavailable(version),
       fault: fault => options.fault(fault),
       stored: condition => {

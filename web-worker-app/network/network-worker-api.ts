@@ -5,9 +5,8 @@
 import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
-import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import type { Refusal } from '#shared/protocol/refusal.ts'
-import type { GrantNeed } from '#shared/protocol/volunteer-messages.ts'
+import type { OriginAsk } from '#shared/protocol/volunteer-messages.ts'
 import type { ExchangeFault } from '../mesh/exchange-fault.ts'
 import type { LinkChannels } from '../mesh/link.ts'
 import type { LinkId } from '../mesh/links.ts'
@@ -31,8 +30,8 @@ export interface NetworkEvents {
   roundTrip(peer: string, ms: number): void
   /** Bytes that left for other tabs in so many milliseconds, while there were always more to send. */
   uploaded(bytes: number, ms: number): void
-  /** Which chunks of the version to take from the origin, as the signaling server says; undefined when it does not. */
-  grant(version: number, need: GrantNeed, from: PolicyVersion | null): Promise<readonly string[] | undefined>
+  /** Which chunks to take from the origin, as the signaling server says; undefined when it does not. */
+  grant(ask: OriginAsk): Promise<readonly string[] | undefined>
   /** Nobody who can be reached has all of the version. It is waited for until `forget`. */
   unavailable(version: number): void
   changed(state: NetworkState): void

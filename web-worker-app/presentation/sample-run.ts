@@ -84,7 +84,7 @@ export const sampleCoverage: LayerCoverage = {
     { peer: PEER_A, layers: { start: 0, end: 2 }, state: 'ready', decodeMs: 4.5, rows: 3 },
     { peer: PEER_SPARE, layers: { start: 2, end: 3 }, state: 'assigned', decodeMs: null, rows: 0 }
   ],
-  pipelines: [{ pipeline: 2, stages: [PEER_A, PEER_B], open: true, versions: [2, 3], relayed: [1] }],
+  pipelines: [{ pipeline: 2, stages: [PEER_A, PEER_B], open: true, spared: false, versions: [2, 3], relayed: [1] }],
   missing: [],
   waiting: 0,
   recent: [

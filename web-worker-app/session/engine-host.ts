@@ -15,7 +15,7 @@ export interface EngineEnds {
   readonly unreachable: (reason: string) => void
 }
 
-/** One stage worker from its start to its end. It takes its orders in their order, without an answer to each being awaited; what it throws ends it. */
+/** One stage worker from its start to its end, with one slice at a time. It takes its orders in their order, without an answer to each being awaited; what it throws ends it. */
 export class EngineHost {
   readonly #worker: Worker
   readonly #api: Remote<StageWorkerApi>
@@ -24,6 +24,8 @@ export class EngineHost {
   readonly #versions = new Map<PolicyVersion, string>()
   #orders: Promise<unknown> = Promise.resolve()
   #ended = false
+  /** How often a slice was unloaded: what was said of a former one is not heard. */
+  #unloaded = 0
 
   constructor(ends: EngineEnds) {
     this.#ends = ends
@@ -36,27 +38,36 @@ export class EngineHost {
 
   /** The tensors of `request` are given away. Without a request, or without the engine's files, nothing is `done`. */
   load(request: () => Promise<LoadRequest | undefined>, events: Omit<WorkerEvents, 'crashed'>, done: (answer: EngineTried) => void): void {
-    const unlessEnded =
+    const load = this.#unloaded
+    const isOver = (): boolean => this.#ended || this.#unloaded !== load
+    const unlessOver =
       <Args extends unknown[]>(listener: (...args: Args) => void) =>
       (...args: Args): void => {
-        if (!this.#ended) listener(...args)
+        if (!isOver()) listener(...args)
       }
     const listener: WorkerEvents = {
-      finished: unlessEnded(events.finished),
-      ended: unlessEnded(events.ended),
-      generated: unlessEnded(events.generated),
-      broken: unlessEnded(events.broken),
-      beat: unlessEnded(events.beat),
+      finished: unlessOver(events.finished),
+      ended: unlessOver(events.ended),
+      generated: unlessOver(events.generated),
+      broken: unlessOver(events.broken),
+      beat: unlessOver(events.beat),
       crashed: reason => this.#crash(reason)
     }
     this.#order(async () => {
-      const load = await request()
-      if (load === undefined || this.#ended) return
-      const answer = await this.#api.load(transfer(load, buffersOf(load.weights)), proxy(listener))
-      if (this.#ended) return
+      const wanted = isOver() ? undefined : await request()
+      if (wanted === undefined || isOver()) return
+      const answer = await this.#api.load(transfer(wanted, buffersOf(wanted.weights)), proxy(listener))
+      if (isOver()) return
       if (answer.kind === 'files_unreachable') this.#unreachable(answer.reason)
       else done(answer)
     })
+  }
+
+  /** The slice goes, the worker stays for another. */
+  unload(): void {
+    this.#unloaded++
+    this.#versions.clear()
+    this.#order(() => this.#api.unload())
   }
 
   /** What the worker has already is not put together again. */

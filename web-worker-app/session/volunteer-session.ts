@@ -9,7 +9,7 @@ import { LIMITS } from '#shared/protocol/limits.ts'
 import type { RolloutSubmission } from '#shared/protocol/rollout.ts'
 import type { v } from '#shared/protocol/schema.ts'
 import type { STAGE_TELLS } from '#shared/protocol/stage-messages.ts'
-import type { GrantNeed, JoinRequest, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
+import type { JoinRequest, OriginAsk, PolicyAnnouncement, Welcome } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { isSameRange, rangeLength } from '#shared/scheduling/layer-range.ts'
 import type { MemoryBudget } from '#shared/scheduling/memory-budget.ts'
@@ -17,7 +17,7 @@ import { logFault } from '../mesh/exchange-fault.ts'
 import type { Reachability } from '../mesh/reachability.ts'
 import type { EngineTried, LoadRequest, PolicyTensors } from '../worker/stage-worker-api.ts'
 import { Contribution } from './contribution.ts'
-import { EngineHost } from './engine-host.ts'
+import { EngineSession } from './engine-session.ts'
 import { HeartbeatRelay } from './heartbeat-relay.ts'
 import { KnownPolicies } from './known-policies.ts'
 import { memoryToLend } from './memory-to-lend.ts'
@@ -45,16 +45,13 @@ export class VolunteerSession {
   #challenge = ''
   #contribution = new Contribution(() => performance.now())
   #policies: KnownPolicies | undefined
-  #engine: EngineHost | undefined
-  #engineKind: VolunteerSnapshot['engine'] = null
-  /** The engine that passed its self-test on this page, unless it crashed. */
-  #tested: VolunteerSnapshot['engine'] = null
+  readonly #engine: EngineSession
   #memory: MemoryBudget | undefined
   readonly #profile = new SelfProfile(report => this.#tellJoined('profile', report), () => performance.now())
   readonly #heartbeat = new HeartbeatRelay(heartbeat => this.#tellJoined('heartbeat', heartbeat), () => performance.now())
   readonly #stages = new StageSession({
     network: () => this.#network.host,
-    engine: () => (this.#state.engine === 'ready' ? this.#engine : undefined),
+    engine: () => (this.#state.engine === 'ready' ? this.#engine.host : undefined),
     tell: (event, message) => this.#tellJoined(event, message),
     dispatch: input => this.dispatch(input)
   })
@@ -67,6 +64,33 @@ export class VolunteerSession {
     this.#options = options
     this.#cell = cell
     this.#network = new TabNetwork({ capBytes: options.storageBytes, hidesAddress, changed: () => this.#publish() })
+    this.#engine = new EngineSession({
+      request: base => this.#loadRequest(base),
+      events: {
+        finished: (batch, rollouts) => {
+          this.#contribution.finished(rollouts)
+          this.dispatch({ kind: 'rollouts_finished', batch, rollouts })
+        },
+        ended: batch => this.dispatch({ kind: 'batch_ended', batch }),
+        ...this.#stages.events,
+        beat: (heartbeat, computing, steps) => {
+          // What was on its way when its volunteer paused it.
+          if (!this.#state.paused) this.#heartbeat.heard(heartbeat, computing)
+          this.#profile.steps(steps)
+        }
+      },
+      loaded: answer => this.#engineLoaded(answer),
+      crashed: reason => {
+        this.#detail = reason
+        this.#heartbeat.end()
+        this.#stages.giveUp(reason)
+        this.dispatch({ kind: 'engine_crashed' })
+      },
+      unreachable: reason => {
+        this.#detail = reason
+        this.dispatch({ kind: 'engine_unreachable' })
+      }
+    })
     this.#status = new StatusReporter(status => this.#server.tell('peer_status', status))
     this.#server = new ServerConnection({ role: 'volunteer' }, {
       connection: connection => {
@@ -116,7 +140,7 @@ export class VolunteerSession {
 
   start(): void {
     this.#detail = null
-    this.#engineKind = null
+    this.#engine.kind = null
     this.#leftPage = false
     this.#network.start()
     this.dispatch({ kind: 'start' })
@@ -145,27 +169,29 @@ export class VolunteerSession {
       case 'forget_version': {
         const removed = this.#policies?.remove(effect)
         if (removed !== undefined) this.#network.host?.forget(removed.version, removed.shared)
-        return this.#engine?.dropVersion(effect.version)
+        return this.#engine.host?.dropVersion(effect.version)
       }
       case 'load_engine':
-        return this.#loadEngine(effect)
+        return this.#engine.load(effect)
       case 'use_version':
         return this.#addVersion(effect)
       case 'generate':
-        return this.#engine?.generate(effect.batch)
+        return this.#engine.host?.generate(effect.batch)
       case 'hold_engine':
         this.#heartbeat.end()
-        return this.#engine?.hold()
+        return this.#engine.host?.hold()
       case 'release_engine':
-        return this.#engine?.release()
+        return this.#engine.host?.release()
       case 'abandon_batches':
-        return this.#engine?.abandon()
+        return this.#engine.host?.abandon()
+      case 'unload_slice':
+        this.#stages.end()
+        this.#heartbeat.end()
+        return this.#engine.unloadSlice()
       case 'unload_engine':
         this.#stages.end()
         this.#heartbeat.end()
-        this.#engine?.end()
-        this.#engine = undefined
-        return
+        return this.#engine.end()
       case 'submit':
         void this.#submit(effect.id, effect.submission)
         return
@@ -174,7 +200,7 @@ export class VolunteerSession {
       case 'tell_dropped':
         return this.#server.tell('version_dropped', { version: effect.version, manifestHash: effect.manifestHash })
       case 'tell_ready':
-        return this.#tellJoined('slice_ready', { layers: effect.layers, engine: this.#engineKind!, rows: this.#state.rows })
+        return this.#tellJoined('slice_ready', { layers: effect.layers, engine: this.#engine.kind!, rows: this.#state.rows })
       case 'want_work':
         return this.#server.tell('work_wanted', { run: run!, version: effect.version, rollouts: effect.rollouts })
       case 'wake_at':
@@ -223,7 +249,7 @@ export class VolunteerSession {
       linkDown: peer => this.#profile.linkGone(peer),
       roundTrip: (peer, ms) => this.#profile.roundTrip(peer, ms),
       uploaded: (bytes, ms) => this.#profile.uploaded(bytes, ms),
-      grant: (version, need, from) => this.#askGrant(version, need, from),
+      grant: ask => this.#askGrant(ask),
       unavailable: version => {
         const manifestHash = this.#state.announced.get(version)
         if (manifestHash !== undefined) this.dispatch({ kind: 'version_unavailable', version, manifestHash })
@@ -270,57 +296,26 @@ export class VolunteerSession {
   }
 
   /** @returns hashes; undefined when the server does not say */
-  async #askGrant(version: number, need: GrantNeed, from: number | null): Promise<string[] | undefined> {
+  async #askGrant(ask: OriginAsk): Promise<string[] | undefined> {
+    const { version } = ask
     const manifestHash = this.#state.announced.get(version)
     if (manifestHash === undefined || !this.#state.joined) return undefined
-    const answer = await this.#server.ask('origin_wanted', { version, manifestHash, need, from })
+    const answer = await this.#server.ask('origin_wanted', { ...ask, manifestHash })
     if (answer?.kind !== 'origin_granted' || this.#policies === undefined || this.#state.announced.get(version) !== manifestHash) return undefined
     return this.#policies.chunksAt({ version, manifestHash }, answer.chunks)
   }
 
   /** Others in the pipeline may be asked for any version that is held. */
   #addVersion(announced: AnnouncedVersion): void {
-    this.#engine?.addVersion(announced, () => this.#policyTensors(announced))
-  }
-
-  #loadEngine(base: AnnouncedVersion): void {
-    const engine = new EngineHost({
-      crashed: reason => {
-        if (this.#engine !== engine) return
-        this.#detail = reason
-        this.#tested = null
-        this.#heartbeat.end()
-        this.#stages.giveUp(reason)
-        this.dispatch({ kind: 'engine_crashed' })
-      },
-      unreachable: reason => {
-        if (this.#engine !== engine) return
-        this.#detail = reason
-        this.dispatch({ kind: 'engine_unreachable' })
-      }
-    })
-    this.#engine = engine
-    engine.load(() => this.#loadRequest(base), {
-      finished: (batch, rollouts) => {
-        this.#contribution.finished(rollouts)
-        this.dispatch({ kind: 'rollouts_finished', batch, rollouts })
-      },
-      ended: batch => this.dispatch({ kind: 'batch_ended', batch }),
-      ...this.#stages.events,
-      beat: (heartbeat, computing, steps) => {
-        // What was on its way when its volunteer paused it.
-        if (!this.#state.paused) this.#heartbeat.heard(heartbeat, computing)
-        this.#profile.steps(steps)
-      }
-    }, answer => this.#engineLoaded(answer))
+    this.#engine.host?.addVersion(announced, () => this.#policyTensors(announced))
   }
 
   /** @returns undefined when the base was given up meanwhile, and the engine with it */
-  async #loadRequest(base: AnnouncedVersion): Promise<LoadRequest | undefined> {
+  async #loadRequest(base: AnnouncedVersion): Promise<Omit<LoadRequest, 'known'> | undefined> {
     const { model, lora } = this.#policies!.description
     const layers = this.#state.layers!
     const weights = await this.#tensors(base)
-    return weights && { model, lora, layers, weights, preferences: this.#options.engine, ...(this.#tested !== null && { tested: this.#tested }) }
+    return weights && { model, lora, layers, weights, preferences: this.#options.engine }
   }
 
   #engineLoaded(answer: EngineTried): void {
@@ -328,8 +323,6 @@ export class VolunteerSession {
       this.#detail = answer.faults.join('; ')
       return this.dispatch({ kind: 'self_test_failed' })
     }
-    this.#engineKind = answer.engine
-    this.#tested = answer.engine
     this.#profile.engineLoaded(answer.engine, this.#memory!, rangeLength(this.#state.layers!), answer.steps)
     this.dispatch({ kind: 'engine_ready', rows: answer.rows })
     for (const version of this.#state.ready) this.#addVersion({ version, manifestHash: this.#state.announced.get(version)! })
@@ -386,7 +379,7 @@ export class VolunteerSession {
       reason: shown,
       detail: shown === null ? null : this.#detail,
       layers: this.#state.layers ?? null,
-      engine: this.#engineKind,
+      engine: this.#engine.kind,
       version: this.#state.ready.includes(this.#state.newest) ? this.#state.newest : (this.#state.ready.at(-1) ?? null),
       ...this.#network.snapshot(),
       paths: [...this.#network.links.paths, ...this.#stages.relayed()],

@@ -7,7 +7,7 @@ import type { ModelSlice } from '#shared/model/tensor-names.ts'
 import { EngineFilesUnreachable, importEngine } from '../engine/engine-files.ts'
 import type { RunTimer } from '../engine/timed-runtime.ts'
 import type { TabEngineOptions } from '../engine/webgpu-engine.ts'
-import type { BrowserEngine, EnginePreferences, LoadAnswer } from './stage-worker-api.ts'
+import type { BrowserEngine, EnginePreferences, KnownEngine, LoadAnswer } from './stage-worker-api.ts'
 import { measureSlice } from './slice-speed.ts'
 import { measureThroughput, type Throughput } from './throughput.ts'
 
@@ -26,7 +26,7 @@ export interface EngineRequest {
   readonly slice?: ModelSlice
   readonly weights: Tensors
   readonly preferences: EnginePreferences
-  readonly tested?: BrowserEngine
+  readonly known?: KnownEngine
 }
 
 export type EngineChoice = { readonly kind: 'chosen'; readonly chosen: ChosenEngine } | Exclude<LoadAnswer, { readonly kind: 'ready' }>
@@ -43,7 +43,7 @@ export async function chooseEngine(request: EngineRequest): Promise<EngineChoice
   const faults: string[] = []
   let chosen: ChosenEngine | undefined
   for (const kind of ['webgpu', 'wasm'] as const) {
-    const only = request.tested ?? request.preferences.only
+    const only = request.known?.engine ?? request.preferences.only
     if (only !== undefined && only !== kind) continue
     try {
       const candidate = await tryEngine(kind, request)
@@ -61,15 +61,16 @@ export async function chooseEngine(request: EngineRequest): Promise<EngineChoice
   return chosen === undefined ? { kind: 'no_engine', faults } : { kind: 'chosen', chosen }
 }
 
-async function tryEngine(kind: BrowserEngine, { config, lora, slice, weights, preferences, tested }: EngineRequest): Promise<ChosenEngine | undefined> {
+async function tryEngine(kind: BrowserEngine, { config, lora, slice, weights, preferences, known }: EngineRequest): Promise<ChosenEngine | undefined> {
   const timer: RunTimer = { milliseconds: 0 }
   const make = await (kind === 'webgpu' ? openWebGpu(preferences, timer) : openWasm(preferences, timer))
   if (make === undefined) return undefined
-  if (tested !== kind) {
+  if (known?.engine !== kind) {
     const selfTest = await runSelfTest((goldenConfig, goldenWeights, goldenLora) => make({ config: goldenConfig, weights: goldenWeights, lora: goldenLora }))
     if (!selfTest.ok) throw new Error(`the self-test's logits are wrong by ${selfTest.maxDifference}`)
   }
   const engine = await make({ config, weights, ...(lora !== null && { lora }), ...(slice !== undefined && { slice }) })
+  if (known?.engine === kind) return { kind, engine, timer, rows: known.rows, measured: [] }
   const measured: Throughput[] = []
   for (const rows of ROWS_TRIED) {
     if (measured.some(({ seconds }) => seconds > SLOW_SECONDS)) break

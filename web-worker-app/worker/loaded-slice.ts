@@ -16,7 +16,7 @@ const BEAT_MS = 400
 /** A work that takes longer is announced, since nothing is heard of the worker until it ends. */
 const LONG_WORK_MS = 200
 
-/** One engine with everything that works on it; it lives as long as the worker. */
+/** One engine with everything that works on it. */
 export class LoadedSlice {
   readonly #chosen: ChosenEngine
   readonly #events: WorkerEvents
@@ -27,6 +27,7 @@ export class LoadedSlice {
   readonly #costs = { decode: createLayerCostFit(), prefill: createLayerCostFit() }
   #steps: StepMeasured[] = []
   #beatAt = 0
+  readonly #beats: ReturnType<typeof setInterval>
 
   constructor(chosen: ChosenEngine, events: WorkerEvents) {
     this.#chosen = chosen
@@ -49,7 +50,7 @@ export class LoadedSlice {
         if (this.#isDue) this.#beat()
       }
     })
-    setInterval(() => this.#beat(), BEAT_MS)
+    this.#beats = setInterval(() => this.#beat(), BEAT_MS)
   }
 
   addVersion(version: PolicyVersion, policy: PolicyTensors): void {
@@ -97,6 +98,13 @@ export class LoadedSlice {
 
   release(): void {
     this.#loop.release()
+  }
+
+  /** @returns when the work that it was at has ended, and its memory is free */
+  async end(): Promise<void> {
+    clearInterval(this.#beats)
+    await this.#loop.end()
+    await this.#chosen.engine.release()
   }
 
   async measure(version: PolicyVersion, request: ThroughputRequest): Promise<Throughput> {

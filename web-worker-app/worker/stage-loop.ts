@@ -54,6 +54,7 @@ export class StageLoop {
   /** Works that this first stage sent round and that have not come back, oldest first. */
   #underWay: { readonly microBatch: number; readonly step: number; readonly since: number }[] = []
   #going = false
+  #whenIdle: (() => void) | undefined
   #computing: { readonly taken: TakenPlace; readonly since: number } | undefined
   #held: { readonly until: Promise<void>; readonly release: () => void } | undefined
 
@@ -127,6 +128,13 @@ export class StageLoop {
     this.#held = undefined
   }
 
+  /** Gives up its place and all sequences. @returns when the engine is at nothing any more */
+  async end(): Promise<void> {
+    this.#close()
+    this.release()
+    if (this.#going) await new Promise<void>(resolve => (this.#whenIdle = resolve))
+  }
+
   /** undefined while held: who stands still shall be taken for absent. */
   get heartbeat(): Heartbeat | undefined {
     if (this.#held !== undefined) return undefined
@@ -182,6 +190,7 @@ export class StageLoop {
       await this.#turns.next()
     }
     this.#going = false
+    this.#whenIdle?.()
   }
 
   async #run(taken: TakenPlace, work: StageWork | EndOfMicroBatch): Promise<void> {

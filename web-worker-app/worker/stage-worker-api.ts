@@ -28,6 +28,12 @@ export interface EnginePreferences {
   readonly threads: number
 }
 
+export interface KnownEngine {
+  readonly engine: BrowserEngine
+  /** Sequences at once with the most token/s. */
+  readonly rows: number
+}
+
 export interface LoadRequest {
   /** `config.json` of the model. */
   readonly model: unknown
@@ -37,14 +43,14 @@ export interface LoadRequest {
   /** At least the tensors of the slice. */
   readonly weights: Tensors
   readonly preferences: EnginePreferences
-  /** This engine passed its self-test for another slice on this page: no other is tried, and it is not tested again. */
-  readonly tested?: BrowserEngine
+  /** Passed its self-test for another slice on this page: no other engine is tried, and neither it nor its rows are tested again. */
+  readonly known?: KnownEngine
 }
 
 export type LoadAnswer = EngineTried | { /** The server or the network is away: nothing is known of the engines. */ readonly kind: 'files_unreachable'; readonly reason: string }
 
 export type EngineTried =
-  | { readonly kind: 'ready'; readonly engine: BrowserEngine; /** Sequences at once with the most token/s. */ readonly rows: number; /** What steps cost it. */ readonly steps: readonly StepMeasured[] }
+  | ({ readonly kind: 'ready'; /** What steps cost it. */ readonly steps: readonly StepMeasured[] } & KnownEngine)
   /** One line for each engine that was tried: what it did wrong. */
   | { readonly kind: 'no_engine'; readonly faults: readonly string[] }
 
@@ -83,7 +89,10 @@ export interface WorkerEvents {
 }
 
 export interface StageWorkerApi {
+  /** Once the slice that it had, if any, is unloaded. */
   load(request: LoadRequest, events: WorkerEvents): Promise<LoadAnswer>
+  /** Gives up everything but the engine's own files, and says nothing more of it. */
+  unload(): Promise<void>
   /** From now on works of this version can be computed; those that came before it have waited for it. */
   addVersion(version: PolicyVersion, policy: PolicyTensors): void
   /** Its leased samples are given up; its tensors stay until what was requested is finished. */

@@ -15,14 +15,20 @@ function loaded(): LoadedSlice {
 }
 
 const worker: StageWorkerApi = {
-  async load({ model, lora, layers, weights, preferences, tested }, events) {
+  async load({ model, lora, layers, weights, preferences, known }, events) {
     const config = parseDecoderConfig(model, 'config.json')
     const { start, end } = layers ?? { start: 0, end: config.layers }
-    const choice = await chooseEngine({ config, lora, slice: stageSlice(config.layers, start, end), weights, preferences, ...(tested !== undefined && { tested }) })
+    const choice = await chooseEngine({ config, lora, slice: stageSlice(config.layers, start, end), weights, preferences, ...(known !== undefined && { known }) })
     if (choice.kind !== 'chosen') return choice
     const { chosen } = choice
     slice = new LoadedSlice(chosen, events)
     return { kind: 'ready', engine: chosen.kind, rows: chosen.rows, steps: await profileSteps(chosen.engine) }
+  },
+
+  async unload() {
+    const former = slice
+    slice = undefined
+    await former?.end()
   },
 
   addVersion: (version, policy) => loaded().addVersion(version, policy),
