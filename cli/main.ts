@@ -4,6 +4,7 @@ import { ModelFileError } from '#shared/model/model-file-error.ts'
 import { UserError } from '#trainer/user-error.ts'
 import { Command, CommanderError } from 'commander'
 import { buildCommand } from './commands/build.ts'
+import { envCommand } from './commands/env.ts'
 import { serveCommand } from './commands/serve.ts'
 import { startCommand } from './commands/start.ts'
 import { trainCommand } from './commands/train.ts'
@@ -23,6 +24,13 @@ function exitCodeOf(error: unknown): number {
   throw error
 }
 
+/** Settings reach subcommands only where they are copied. */
+function inheriting(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent)
+  for (const inner of command.commands) inheriting(inner, command)
+  return command
+}
+
 async function main(args: readonly string[]): Promise<number> {
   let exitCode = 0
   const finish = (code: number): void => {
@@ -32,8 +40,8 @@ async function main(args: readonly string[]): Promise<number> {
     .description('A swarm of browser tabs samples, a trainer on this machine learns. `murmuration start` runs everything.')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${text.trimEnd().replaceAll(/\s*\n\s*/g, ' ')}\n`) })
-  for (const command of [startCommand(finish), serveCommand(finish), volunteersCommand(), buildCommand()]) {
-    program.addCommand(command.copyInheritedSettings(program))
+  for (const command of [startCommand(finish), serveCommand(finish), volunteersCommand(), buildCommand(), envCommand()]) {
+    program.addCommand(inheriting(command, program))
   }
   program.addCommand(trainCommand(finish))
   try {

@@ -165,15 +165,15 @@ export class NodeVolunteer {
     const policy = this.#announced.get(lease.version)!
     if (this.#held !== policy.manifest) await this.#take(policy, welcome)
     const generator = new BatchGenerator({ engine: this.#engine!, uniform, maxRows: ROWS })
-    const seeds = new Map<string, { prompt: number; index: number; seed: string }>()
+    const asked = new Map<string, Pick<Rollout, 'prompt' | 'index' | 'seed' | 'turn'>>()
     for (const { prompt, tokens, samples } of lease.prompts) {
-      for (const { index, seed } of samples) seeds.set(`${prompt}/${index}`, { prompt, index, seed })
-      generator.submit({ prompt: Int32Array.from(tokens), maxTokens: lease.maxTokens, samples: samples.map(({ index, seed }) => ({ id: `${prompt}/${index}`, seed })) })
+      for (const { index, seed, turn } of samples) asked.set(`${prompt}/${index}`, { prompt, index, seed, ...(turn !== undefined && { turn }) })
+      generator.submit({ prompt: Int32Array.from(tokens), maxTokens: lease.maxTokens, samples: samples.map(({ index, seed, position = 0 }) => ({ id: `${prompt}/${index}`, seed, position })) })
     }
     const rollouts: Rollout[] = []
     while (generator.pending > 0 && !this.#stopped) {
       for (const { id, tokens, logProbs, finish } of await generator.step()) {
-        rollouts.push({ id, ...seeds.get(id)!, version: lease.version, manifestHash: lease.manifestHash, tokens: [...tokens], logProbs: [...logProbs], finish })
+        rollouts.push({ id, ...asked.get(id)!, version: lease.version, manifestHash: lease.manifestHash, tokens: [...tokens], logProbs: [...logProbs], finish })
       }
     }
     const { distort = (rollout: Rollout) => rollout } = this.#options

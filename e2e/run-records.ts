@@ -8,18 +8,22 @@ export { readReport } from '../cli/run-directory.ts'
 
 export interface StoredRollout {
   readonly id: string
+  readonly turn: number
   readonly version: number
   readonly peer: string
   readonly outcome: 'accepted' | 'stale' | 'rejected'
   readonly reason: string | null
   readonly reward: number | null
   readonly learnt_at: number | null
+  /** JSON. */
+  readonly tokens: string
+  readonly prompt_text: string
 }
 
 export function readRollouts(runDirectory: string): StoredRollout[] {
   const database = new Database(join(runDirectory, 'rollouts.sqlite'), { readonly: true })
   try {
-    return database.prepare('SELECT id, version, peer, outcome, reason, reward, learnt_at FROM rollouts ORDER BY number').all() as StoredRollout[]
+    return database.prepare('SELECT id, turn, version, peer, outcome, reason, reward, learnt_at, tokens, prompt_text FROM rollouts ORDER BY number').all() as StoredRollout[]
   } finally {
     database.close()
   }

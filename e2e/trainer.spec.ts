@@ -1,105 +1,15 @@
 /** The trainer with a real signaling server and volunteers without a browser: endings, resumption, damage, lies. */
-import { expect, test as base } from '@playwright/test'
-import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { expect } from '@playwright/test'
+import { readdirSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { stringify } from 'smol-toml'
-import { characterTokenizer, CHARACTER_VOCABULARY_SIZE } from '#shared/model/character-tokenizer.ts'
-import { toHuggingFaceConfig, type DecoderConfig } from '#shared/model/config.ts'
-import { randomWeights } from '#shared/model/random-weights.ts'
-import { writeSafetensors } from '#shared/model/safetensors.ts'
 import type { Rollout } from '#shared/protocol/rollout.ts'
-import { Child, ROOT } from '../cli/child-process.ts'
-import { NodeVolunteer, type NodeVolunteerOptions } from './node-volunteer.ts'
+import { ROOT } from '../cli/child-process.ts'
+import type { NodeVolunteer } from './node-volunteer.ts'
 import { hashAdapter, readReport, readRollouts } from './run-records.ts'
+import { BATCH, reached, test } from './trainer-bench.ts'
 
-const TOKEN = 'a token of sixteen letters or more'
-const BATCH = 32
 /** Of a run that does not end by itself, however late the test is to stop it. */
 const ENDLESS = 4096
-
-const CONFIG: DecoderConfig = {
-  architecture: 'qwen3',
-  vocabSize: CHARACTER_VOCABULARY_SIZE,
-  hiddenSize: 32,
-  intermediateSize: 64,
-  layers: 2,
-  heads: 4,
-  kvHeads: 2,
-  headDim: 16,
-  rmsNormEpsilon: 1e-6,
-  ropeTheta: 10_000,
-  tiedEmbeddings: true,
-  contextLength: 64,
-  qkNorm: true,
-  bosTokenId: 1,
-  padTokenId: 0,
-  eosTokenIds: [2]
-}
-
-/** A server, and trainers and volunteers as they are asked for; everything is stopped after the test. */
-class Bench {
-  readonly folder: string
-  readonly #server: Child
-  readonly #children: Child[] = []
-  readonly #volunteers: NodeVolunteer[] = []
-  url = ''
-
-  constructor(folder: string) {
-    this.folder = folder
-    mkdirSync(join(folder, 'model'), { recursive: true })
-    writeFileSync(join(folder, 'model', 'config.json'), JSON.stringify(toHuggingFaceConfig(CONFIG)))
-    writeFileSync(join(folder, 'model', 'tokenizer.json'), JSON.stringify(characterTokenizer().tokenizerJson))
-    writeFileSync(join(folder, 'model', 'model.safetensors'), writeSafetensors(randomWeights(CONFIG, 'trainer.spec')))
-    this.#server = this.#start('signaling-server', ['--port', '0', '--page', folder, '--models', folder])
-  }
-
-  async listening(): Promise<this> {
-    this.url = String((await this.#server.waitForEvent(({ event }) => event === 'listening'))['url'])
-    return this
-  }
-
-  /** An untrained model hits a letter now and then, which is enough for the steps to differ from doing nothing. */
-  runFile(settings: Record<string, unknown>): string {
-    const path = join(this.folder, 'run.toml')
-    const given = { name: 'test', goal: 'Reverses.', model: { path: 'model' }, environment: { name: 'reverse' }, batch: { prompts: 2, group: BATCH / 2, maxTokens: 12 }, evaluation: { size: 4 } }
-    writeFileSync(path, stringify({ ...given, ...settings }))
-    return path
-  }
-
-  train(args: readonly string[]): Child {
-    return this.#start('trainer', ['--server', this.url, ...args])
-  }
-
-  volunteer(options: Omit<NodeVolunteerOptions, 'server'> = {}): NodeVolunteer {
-    const volunteer = new NodeVolunteer({ server: this.url, ...options })
-    this.#volunteers.push(volunteer)
-    return volunteer
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#volunteers.map(volunteer => volunteer.stop()))
-    await Promise.all(this.#children.toReversed().map(child => child.stop(10_000)))
-  }
-
-  #start(name: 'signaling-server' | 'trainer', args: readonly string[]): Child {
-    const child = new Child({ name, file: `${name}/main.ts`, args, env: { MURMURATION_TRAINER_TOKEN: TOKEN }, logFile: join(this.folder, `${name}.log`) })
-    this.#children.push(child)
-    return child
-  }
-}
-
-const test = base.extend<{ readonly bench: Bench }>({
-  // oxlint-disable-next-line no-empty-pattern -- Playwright reads from the pattern which fixtures are wanted: none.
-  bench: async ({}, use, info) => {
-    const bench = await new Bench(info.outputPath('bench')).listening()
-    await use(bench)
-    await bench.stop()
-  }
-})
-
-function reached(version: number) {
-  return ({ event, version: published }: { readonly event: string; readonly [field: string]: unknown }) => event === 'update' && Number(published) >= version
-}
 
 test('sequential runs of one seed end with the same adapter to the bit, however many volunteers share the work', async ({ bench }) => {
   const runFile = bench.runFile({ updates: 4, mode: 'sequential', seed: 5 })

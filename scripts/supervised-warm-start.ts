@@ -3,7 +3,7 @@ import * as ort from 'onnxruntime-node'
 import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
 import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
 import type { Environment } from '#shared/environments/environment.ts'
-import { promptTokens } from '#shared/environments/turn-tokens.ts'
+import { beginEpisode, takeTurn, type EpisodeLimits, type EpisodeRules } from '#shared/environments/episode.ts'
 import type { DecoderConfig } from '#shared/model/config.ts'
 import { EMBED_TENSOR, headTensor, sliceTensors } from '#shared/model/tensor-names.ts'
 import { zeros, type Tensor, type Tensors } from '#shared/model/tensor.ts'
@@ -22,6 +22,8 @@ export interface WarmStartTask {
   readonly share: number
   /** Most tokens per action. */
   readonly maxTokens: number
+  /** Most actions per task; absent: one. */
+  readonly turns?: number
 }
 
 export interface WarmStartSettings {
@@ -115,13 +117,27 @@ function standardDeviation(config: DecoderConfig, name: string, shape: readonly 
 
 function drawBatch({ batch, tasks, tokenizer, config }: WarmStartSettings, rng: Rng): TokenSequence[] {
   return Array.from({ length: batch }, () => {
-    const { environment } = drawTask(tasks, rng)
-    const state = environment.start(environment.sample(rng.uint32(), 'train'))
-    const action = environment.demonstrate?.(state)
-    if (action === undefined) throw new Error(`${environment.name} has no demonstrations`)
-    const prompt = promptTokens(tokenizer, config.bosTokenId, environment.render(state))
-    return { tokens: [...prompt, ...tokenizer.encode(action), config.eosTokenIds[0]!], promptLength: prompt.length }
+    const task = drawTask(tasks, rng)
+    const rules = { environment: task.environment, tokenizer, bosTokenId: config.bosTokenId, eosTokenIds: config.eosTokenIds, limits: limitsOf(task, config) }
+    return demonstration(rules, rng.uint32())
   })
+}
+
+/** A task as it should be done, to its end. */
+function demonstration(rules: EpisodeRules, seed: number): TokenSequence {
+  const { environment, tokenizer, eosTokenIds } = rules
+  let episode = beginEpisode(rules, environment.sample(seed, 'train'))
+  while (episode.end === null) {
+    const action = environment.demonstrate?.(episode.state)
+    if (action === undefined) throw new Error(`${environment.name} has no demonstrations`)
+    episode = takeTurn(rules, episode, [...tokenizer.encode(action), eosTokenIds[0]!])
+  }
+  const { tokens, promptLength, mask } = episode
+  return { tokens, promptLength, mask }
+}
+
+function limitsOf({ maxTokens, turns = 1 }: WarmStartTask, { contextLength }: DecoderConfig): EpisodeLimits {
+  return { turns, maxTokens, rolloutTokens: contextLength }
 }
 
 function drawTask(tasks: readonly WarmStartTask[], rng: Rng): WarmStartTask {
@@ -136,7 +152,7 @@ function createMeasurement(settings: WarmStartSettings): (weights: Tensors, task
   return async (weights, task) => {
     const engine = await createOrtSliceEngine({ runtime: ort, kind: 'node', config, weights, sessionOptions })
     try {
-      const finished = await playGreedily({ engine, tokenizer }, task.environment, problems.get(task)!, task.maxTokens)
+      const finished = await playGreedily({ engine, tokenizer }, task.environment, problems.get(task)!, limitsOf(task, config))
       const mean = (value: (one: (typeof finished)[number]) => number): number => finished.reduce((sum, one) => sum + value(one), 0) / finished.length
       return { task: task.environment.name, success: mean(({ success }) => Number(success)), reward: mean(({ reward }) => reward) }
     } finally {

@@ -33,15 +33,36 @@ export const runFile = v.strictObject({
   deltas: v.optional(v.boolean(), true),
   /** Folder with config.json, tokenizer.json and model.safetensors. */
   model: v.strictObject({ path: v.pipe(v.string(), v.minLength(1)) }),
-  environment: v.strictObject({ name: v.string(), options: v.optional(v.record(v.string(), v.unknown()), {}) }),
+  environment: v.strictObject({
+    name: v.string(),
+    /** JSONL, for tasks that are made of data. */
+    file: v.optional(v.pipe(v.string(), v.minLength(1))),
+    options: v.optional(v.record(v.string(), v.unknown()), {})
+  }),
+  /** Absent: all prompts are of the environment's own options. */
+  curriculum: v.optional(
+    v.strictObject({
+      /** Options that replace the environment's, easiest first. */
+      levels: v.pipe(v.array(v.record(v.string(), v.unknown())), v.minLength(2), v.maxLength(64)),
+      /** Rollouts at a level that are counted before it changes. */
+      window: v.optional(whole(1, 1_000_000), 256),
+      /** Share of them that succeeded: at least `up`, the next level; at most `down`, the one before. */
+      up: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 0.7),
+      down: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1)), 0.2)
+    })
+  ),
   batch: v.optional(
     v.strictObject({
       /** P: prompts of one learner step. */
       prompts: v.optional(whole(1, 4096), 16),
       /** G: samples of each prompt. */
       group: v.optional(whole(2, 1024), 16),
-      /** Most tokens per sample. */
-      maxTokens: v.optional(whole(1, LIMITS.tokensPerRollout), 16)
+      /** Most tokens of one action. */
+      maxTokens: v.optional(whole(1, LIMITS.tokensPerRollout), 16),
+      /** Most actions of one sample. */
+      turns: v.optional(whole(1, LIMITS.turnsPerRollout), 1),
+      /** Most tokens of one sample: prompt, actions and observations. Absent: the model's context. */
+      rolloutTokens: v.optional(whole(2, LIMITS.tokensPerRollout))
     }),
     {}
   ),

@@ -17,13 +17,15 @@ export interface RunFileOverrides {
 }
 
 /**
- * @param path of the run file; a relative model path in it is relative to its folder
- * @returns every value given, defaults filled in, the model path absolute
+ * @param path of the run file; relative paths in it are relative to its folder
+ * @returns every value given, defaults filled in, paths absolute
  * @throws {UserError} one line with the file's name and the offending line or key
  */
 export function readRunFile(path: string, overrides: RunFileOverrides = {}): RunFile {
   const checked = checkRunFile(parseToml(path), basename(path), overrides)
-  return { ...checked, model: { path: resolve(dirname(path), checked.model.path) } }
+  const { environment, model } = checked
+  const beside = (named: string): string => resolve(dirname(path), named)
+  return { ...checked, model: { path: beside(model.path) }, environment: environment.file === undefined ? environment : { ...environment, file: beside(environment.file) } }
 }
 
 function parseToml(path: string): Record<string, unknown> {
@@ -49,6 +51,8 @@ export function checkRunFile(content: Record<string, unknown>, file: string, ove
   const run = parsed.output
   if (run.parameters === 'full' && content['lora'] !== undefined) throw new UserError(`${file}: [lora] has no effect with parameters = "full"; remove one of them`)
   if (run.stop.success !== undefined && run.evaluation.every === 0) throw new UserError(`${file}: [stop] success has no effect without evaluation.every; say every how many updates to evaluate`)
+  if (run.curriculum !== undefined && run.curriculum.up <= run.curriculum.down) throw new UserError(`${file}: curriculum.up is ${run.curriculum.up}, but must be above curriculum.down = ${run.curriculum.down}`)
+  if (run.batch.rolloutTokens !== undefined && run.batch.rolloutTokens <= run.batch.maxTokens) throw new UserError(`${file}: batch.rolloutTokens is ${run.batch.rolloutTokens}, but must be above batch.maxTokens = ${run.batch.maxTokens}: prompt, actions and observations count`)
   if (run.batch.prompts * run.batch.group > LIMITS.rolloutsPerLease * 64) throw new UserError(`${file}: batch.prompts × batch.group is more than ${LIMITS.rolloutsPerLease * 64} rollouts`)
   return run.mode === 'sequential' ? { ...run, stalenessBudget: 0 } : run
 }

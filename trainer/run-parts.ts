@@ -1,11 +1,14 @@
 /** Everything that a run is made of, opened and at the point where the run stands. */
+import { createCurriculum, levelOf, type Curriculum } from '#shared/coordination/curriculum.ts'
 import type { RunFacts } from '#shared/coordination/run-ledger.ts'
-import { environmentNamed } from '#shared/environments/environments.ts'
+import type { EpisodeLimits } from '#shared/environments/episode.ts'
 import { initialAdapter, type LoraConfig } from '#shared/model/lora.ts'
 import type { Model } from '#shared/model/model-directory.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 import { createRng } from '#shared/random/rng.ts'
-import { createPromptSource, type PromptSource } from './coordinator/prompt-source.ts'
+import { RolloutBook } from './coordinator/rollout-book.ts'
+import { environmentSpec, openLevels } from './environment-spec.ts'
+import { checkThatPromptsFit, EpisodeSource, taskSeed } from './episode-source.ts'
 import { startEvaluationThread, type EvaluationThread } from './evaluation/evaluation-thread.ts'
 import { startLearnerThread, type LearnerThread } from './learner/learner-thread.ts'
 import type { OptimizerConfig } from './learner/optimizer-config.ts'
@@ -23,10 +26,11 @@ export interface RunParts {
   /** Text of tokenizer.json, for the signaling server; null when it is too large. */
   readonly tokenizer: string | null
   readonly lora: LoraConfig | null
-  readonly prompts: PromptSource
+  readonly book: RolloutBook
   readonly database: RunDatabase
   readonly checkpoints: CheckpointStore
   readonly start: RunStart
+  readonly curriculum: Curriculum
   readonly learner: LearnerThread
   readonly verifier: VerifierThread
   readonly evaluation: EvaluationThread
@@ -45,15 +49,20 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
   const tokenizer = await readTokenizerText(runFile.model.path)
   if (tokenizer === null) warn(`${runFile.model.path}: tokenizer.json is too large for the signaling server: its API takes token ids only`)
   const lora: LoraConfig | null = runFile.parameters === 'lora' ? runFile.lora : null
-  const environment = runFile.environment
-  const prompts = createPromptSource(environmentNamed(environment.name, environment.options), model, runFile.seed, runFile.batch.maxTokens)
+  const environment = environmentSpec(runFile)
+  const limits = episodeLimits(runFile, model)
+  const levels = openLevels(environment)
+  for (const level of levels) checkThatPromptsFit(level, model, runFile.seed, limits)
   const database = new RunDatabase(directory.database)
   const checkpoints = openCheckpoints({ folder: directory.checkpoints, config: model.config, lora, baseModel: runFile.model.path, keep: runFile.stalenessBudget + 2 })
   const snapshot = database.snapshot()
+  const curriculum = snapshot?.curriculum ?? createCurriculum()
+  const book = new RolloutBook(new EpisodeSource(levels, model, limits), prompt => ({ seed: taskSeed(runFile.seed, prompt), level: levelOf(curriculum, prompt) }))
   const start =
     snapshot === undefined
       ? freshStart(runFile, factsOf(directory), now())
-      : resumedStart({ snapshot, buffered: database.buffered(), checkpoints }, factsOf(directory), prompts, now(), warn)
+      : resumedStart({ snapshot, kept: database.kept(), checkpoints }, factsOf(directory), book, now(), warn)
+  if (start.outdated.length > 0) database.record({ changes: start.outdated.map(id => ({ kind: 'outdated', id })), snapshot: { coordinator: start.state, curriculum, ledger: start.ledger } })
   const adapter = lora === null ? null : initialAdapter(model.config, lora, createRng(`adapter/${runFile.seed}`))
   const modelDirectory = runFile.model.path
   const [learner, verifier, evaluation] = await Promise.all([
@@ -65,20 +74,24 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
       optimizer: optimizerOf(runFile),
       grpo: { loss: runFile.loss, advantage: runFile.advantage.kind }
     }),
-    startVerifierThread({ modelDirectory, lora, environment }),
-    startEvaluationThread({ modelDirectory, lora, environment, size: runFile.evaluation.size, maxTokens: runFile.batch.maxTokens })
+    startVerifierThread({ modelDirectory, lora, environment, limits }),
+    startEvaluationThread({ modelDirectory, lora, environment, size: runFile.evaluation.size, limits })
   ])
   if (start.learner === undefined) checkpoints.write(0, await learner.learner.state())
   else await learner.learner.restore(start.learner)
   const newest: Tensors = start.learner?.parameters ?? adapter ?? model.weights
   for (const [version, parameters] of start.olderVersions) await verifier.verifier.keep(version, parameters)
   await verifier.verifier.keep(start.state.version, newest)
-  return { model, tokenizer, lora, prompts, database, checkpoints, start, learner, verifier, evaluation, newest }
+  return { model, tokenizer, lora, book, database, checkpoints, start, curriculum, learner, verifier, evaluation, newest }
 }
 
 function factsOf({ run, runFile }: RunDirectory): RunFacts {
-  const { goal, mode, stalenessBudget, seed, updates } = runFile
-  return { run, goal, mode, stalenessBudget, seed, updatesPlanned: updates }
+  const { goal, mode, stalenessBudget, seed, updates, batch } = runFile
+  return { run, goal, mode, stalenessBudget, seed, updatesPlanned: updates, turns: batch.turns }
+}
+
+function episodeLimits({ batch: { turns, maxTokens, rolloutTokens } }: RunFile, { config }: Model): EpisodeLimits {
+  return { turns, maxTokens, rolloutTokens: rolloutTokens ?? config.contextLength }
 }
 
 function optimizerOf({ optimizer: { decay, ...optimizer }, updates }: RunFile): OptimizerConfig {

@@ -5,13 +5,11 @@ import { rewindCoordinator, rewindLedger } from '#shared/coordination/rewind.ts'
 import { createRunLedger, resumeRunLedger, type RunFacts, type RunLedger } from '#shared/coordination/run-ledger.ts'
 import { ModelFileError } from '#shared/model/model-file-error.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
-import { rolloutKey } from './coordinator/run-host.ts'
-import type { PromptSource } from './coordinator/prompt-source.ts'
-import type { LearnerRollout } from './learner/learner.ts'
+import type { RolloutBook } from './coordinator/rollout-book.ts'
 import type { TrainedPolicyState } from './learner/trained-policy.ts'
 import type { RunFile } from './run-file-schema.ts'
 import type { CheckpointStore } from './store/checkpoints.ts'
-import type { BufferedRollout, RunSnapshot } from './store/run-database.ts'
+import type { KeptTurn, RunSnapshot } from './store/run-database.ts'
 import { UserError } from './user-error.ts'
 
 /** After this long the rest of a lease may go to others. Peers that disconnect lose theirs at once; this is for frozen ones. */
@@ -20,7 +18,8 @@ const LEASE_DURATION_MS = 30_000
 export interface RunStart {
   readonly state: CoordinatorState
   readonly ledger: RunLedger
-  readonly buffered: Map<string, LearnerRollout>
+  /** Ids of rollouts whose accepted turns count no longer, because a version was lost. */
+  readonly outdated: readonly string[]
   /** Of the newest version; undefined for a new run. */
   readonly learner: TrainedPolicyState | undefined
   /** The trained tensors of older versions that tabs may still sample with, by version. */
@@ -30,20 +29,21 @@ export interface RunStart {
 export function freshStart(runFile: RunFile, facts: RunFacts, nowMs: number): RunStart {
   const { stalenessBudget, batch } = runFile
   const state = createCoordinator({ stalenessBudget, groupsPerBatch: batch.prompts, groupSize: batch.group, leaseDurationMs: LEASE_DURATION_MS })
-  return { state, ledger: createRunLedger(facts, nowMs), buffered: new Map(), learner: undefined, olderVersions: new Map() }
+  return { state, ledger: createRunLedger(facts, nowMs), outdated: [], learner: undefined, olderVersions: new Map() }
 }
 
 export interface Remains {
   readonly snapshot: RunSnapshot
-  readonly buffered: readonly BufferedRollout[]
+  readonly kept: readonly KeptTurn[]
   readonly checkpoints: CheckpointStore
 }
 
 /**
+ * @param book is given the turns that were accepted and not learnt from
  * @param warn receives one line per checkpoint that cannot be used
  * @throws {UserError} when there is no usable checkpoint
  */
-export function resumedStart({ snapshot, buffered, checkpoints }: Remains, facts: RunFacts, prompts: PromptSource, nowMs: number, warn: (line: string) => void): RunStart {
+export function resumedStart({ snapshot, kept, checkpoints }: Remains, facts: RunFacts, book: RolloutBook, nowMs: number, warn: (line: string) => void): RunStart {
   const state = snapshot.coordinator
   const ledger = resumeRunLedger(snapshot.ledger, facts, nowMs)
   const newest = newestUsable(checkpoints, state.version, warn)
@@ -60,7 +60,7 @@ export function resumedStart({ snapshot, buffered, checkpoints }: Remains, facts
     const older = readOrWarn(checkpoints, version, warn)
     if (older !== undefined) olderVersions.set(version, older.parameters)
   }
-  return { state, ledger, buffered: bufferOf(state, buffered, prompts), learner: newest.learner, olderVersions }
+  return { state, ledger, outdated: fillBook(state, kept, book), learner: newest.learner, olderVersions }
 }
 
 function newestUsable(checkpoints: CheckpointStore, newest: number, warn: (line: string) => void): { readonly version: number; readonly learner: TrainedPolicyState } {
@@ -83,19 +83,19 @@ function readOrWarn(checkpoints: CheckpointStore, version: number, warn: (line: 
   }
 }
 
-/** The accepted rollouts that the coordinator still counts on. */
-function bufferOf(state: CoordinatorState, stored: readonly BufferedRollout[], prompts: PromptSource): Map<string, LearnerRollout> {
-  const byKey = new Map(stored.map(rollout => [rolloutKey(rollout.id, rollout.version), rollout]))
-  const buffered = new Map<string, LearnerRollout>()
+/** Puts the turns on which the coordinator still counts into the book, in their order. @returns ids of the other rollouts */
+function fillBook(state: CoordinatorState, stored: readonly KeptTurn[], book: RolloutBook): string[] {
+  const turnsOf = new Map<string, KeptTurn[]>()
+  for (const turn of stored) turnsOf.set(turn.id, [...(turnsOf.get(turn.id) ?? []), turn])
   for (const { prompt, samples } of state.groups) {
-    const tokens = prompts.prompt(prompt).tokens
-    for (const [index, sample] of samples.entries()) {
-      if (sample.kind !== 'accepted') continue
-      const key = rolloutKey(`${prompt}/${index}`, sample.version)
-      const rollout = byKey.get(key)
-      if (rollout === undefined) throw new Error(`rollout ${key} is counted as accepted, but is not in the database`)
-      buffered.set(key, { tokens: [...tokens, ...rollout.tokens], promptLength: tokens.length, behaviourLogProbs: rollout.behaviourLogProbs, reward: rollout.reward })
+    for (const [index, { turns }] of samples.entries()) {
+      const id = `${prompt}/${index}`
+      const found = turnsOf.get(id) ?? []
+      if (turns.length === 0) continue
+      if (found.length !== turns.length) throw new Error(`rollout ${id} is counted with ${turns.length} accepted turns, but ${found.length} are in the database`)
+      for (const { tokens, behaviourLogProbs } of found) book.accept({ prompt, index }, tokens, behaviourLogProbs)
+      turnsOf.delete(id)
     }
   }
-  return buffered
+  return [...turnsOf.keys()]
 }

@@ -1,5 +1,6 @@
 /** One run from its first to its last learner step: brings the parts together and decides when it ends. */
 import { join } from 'node:path'
+import type { CurriculumRules } from '#shared/coordination/curriculum.ts'
 import { noteEvaluation } from '#shared/coordination/run-ledger.ts'
 import type { PolicyContent } from '#shared/dissemination/manifest.ts'
 import { groupTensors } from '#shared/dissemination/tensor-groups.ts'
@@ -18,6 +19,7 @@ import type { LearnerStepMetrics, RolloutGroup } from './learner/learner.ts'
 import { now } from './run-clock.ts'
 import { openRunParts, type RunParts } from './run-parts.ts'
 import { writeDurably } from './store/durable-file.ts'
+import type { RunFile } from './run-file-schema.ts'
 import type { RunDirectory } from './store/run-directory.ts'
 
 export interface TrainOptions {
@@ -76,8 +78,9 @@ class TrainingRun {
     this.#host = new RunHost({
       state: start.state,
       ledger: start.ledger,
-      buffered: start.buffered,
-      prompts: parts.prompts,
+      book: parts.book,
+      curriculum: parts.curriculum,
+      curriculumRules: curriculumRules(runFile),
       database: parts.database,
       manifestHashes: this.#hashes,
       terms: { run: directory.run, runSecret: directory.runSecret, maxTokens: runFile.batch.maxTokens, vocabSize: model.config.vocabSize, eosTokenIds: model.config.eosTokenIds },
@@ -253,6 +256,12 @@ class TrainingRun {
   #showFeed(): void {
     this.#connection.showFeed(this.#options.directory.run, this.#host.feed())
   }
+}
+
+function curriculumRules({ curriculum }: RunFile): CurriculumRules | null {
+  if (curriculum === undefined) return null
+  const { levels, window, up, down } = curriculum
+  return { levels: levels.length, window, up, down }
 }
 
 /** @param trained the tensors of which a version consists, of whatever version */

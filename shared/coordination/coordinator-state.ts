@@ -3,7 +3,7 @@ import type { LeaseId, PeerId, PolicyVersion } from '../protocol/identifiers.ts'
 import type { RejectionReason, Verdict } from '../protocol/rollout.ts'
 import type { AdmissionRule } from './admission.ts'
 import type { CompleteGroup, Group } from './group.ts'
-import { createLeaseTable, type LeaseEnding, type LeaseTable, type SampleKey } from './lease-table.ts'
+import { createLeaseTable, type LeaseEnding, type LeaseTable, type SampleKey, type TurnKey } from './lease-table.ts'
 import { leastLookahead, type Pace } from './pacing.ts'
 import type { PeerTable } from './peer-table.ts'
 import type { LagHistogram } from './staleness.ts'
@@ -16,17 +16,20 @@ export interface CoordinatorConfig extends AdmissionRule {
 }
 
 export interface RolloutCounters {
-  /** Samples leased; one that is leased twice counts twice. */
+  /** Turns leased; one that is leased twice counts twice. Turns are what the next three count, too. */
   leased: number
   accepted: number
   /** Delivered too late, or too old by the time they would have been learnt from. */
   stale: number
   rejected: Partial<Record<RejectionReason, number>>
+  /** Rollouts whose last turn was accepted. */
+  finished: number
 }
 
 export interface LearntGroup {
   readonly prompt: number
-  readonly rewards: readonly number[]
+  /** By sample, after each of its turns. */
+  readonly rewards: readonly (readonly number[])[]
 }
 
 export interface CoordinatorState extends Pace {
@@ -63,19 +66,25 @@ export function createCoordinator(config: CoordinatorConfig): CoordinatorState {
     leases: createLeaseTable(),
     peers: {},
     learnt: [],
-    counters: { leased: 0, accepted: 0, stale: 0, rejected: {} },
+    counters: { leased: 0, accepted: 0, stale: 0, rejected: {}, finished: 0 },
     lagHistogram: [],
     wakeAtMs: null
   }
 }
 
-/** A rollout as far as coordination is concerned. */
-export interface Delivery extends SampleKey {
+/** A delivered turn as far as coordination is concerned. */
+export interface Delivery extends Omit<TurnKey, 'attempt'> {
   readonly version: PolicyVersion
 }
 
-/** What the verifier found about a delivery that it was asked to judge; `too_late` when its version was forgotten meanwhile. */
-export type Judgement = { readonly kind: 'accepted'; readonly reward: number } | { readonly kind: 'rejected'; readonly reason: RejectionReason } | { readonly kind: 'too_late' }
+/** And what it follows: it is judged after the tokens that this attempt has. */
+export interface DueTurn extends Delivery, TurnKey {}
+
+/**
+ * What the verifier found about a turn that it was asked to judge. `reward` is the rollout's so far, and `done` whether it ends here.
+ * `too_late`: its version was forgotten meanwhile, or the rollout has gone on without it.
+ */
+export type Judgement = { readonly kind: 'accepted'; readonly reward: number; readonly done: boolean } | { readonly kind: 'rejected'; readonly reason: RejectionReason } | { readonly kind: 'too_late' }
 
 export type CoordinatorInput =
   | { readonly kind: 'peer_joined'; readonly peer: PeerId }
@@ -85,13 +94,15 @@ export type CoordinatorInput =
   | { readonly kind: 'work_wanted'; readonly peer: PeerId; readonly version: PolicyVersion; readonly rollouts: number }
   /** `ticket` is the host's; answers and judgements refer to it. */
   | { readonly kind: 'rollouts_received'; readonly ticket: number; readonly peer: PeerId; readonly lease: LeaseId; readonly rollouts: readonly Delivery[] }
-  | { readonly kind: 'rollout_judged'; readonly ticket: number; readonly peer: PeerId; readonly rollout: Delivery; readonly judgement: Judgement }
+  | { readonly kind: 'rollout_judged'; readonly ticket: number; readonly peer: PeerId; readonly rollout: DueTurn; readonly judgement: Judgement }
   | { readonly kind: 'learner_free' }
   | { readonly kind: 'policy_published'; readonly version: PolicyVersion }
   | { readonly kind: 'closed' }
   | { readonly kind: 'deadline_reached' }
 
-export interface LearntSample extends Delivery {
+export interface LearntSample extends SampleKey {
+  /** That its oldest turn was sampled with. */
+  readonly version: PolicyVersion
   readonly lag: number
 }
 
@@ -101,16 +112,16 @@ export type CoordinatorEffect =
       readonly peer: PeerId
       readonly lease: LeaseId
       readonly version: PolicyVersion
-      readonly samples: readonly SampleKey[]
+      readonly samples: readonly TurnKey[]
       readonly durationMs: number
     }
   | { readonly kind: 'lease_ended'; readonly lease: LeaseId; readonly ending: LeaseEnding }
   /** Check it and answer with `rollout_judged`. */
-  | { readonly kind: 'judge'; readonly ticket: number; readonly peer: PeerId; readonly rollout: Delivery }
-  /** The verdict on one rollout of a ticket; `first` when it was decided now rather than repeated. */
+  | { readonly kind: 'judge'; readonly ticket: number; readonly peer: PeerId; readonly rollout: DueTurn }
+  /** The verdict on one turn of a ticket; `first` when it was decided now rather than repeated. */
   | { readonly kind: 'answered'; readonly ticket: number; readonly peer: PeerId; readonly rollout: Delivery; readonly verdict: Verdict; readonly first: boolean }
-  /** Accepted earlier, but too old for every learner step to come; it is leased again. */
-  | { readonly kind: 'rollout_outdated'; readonly rollout: Delivery }
+  /** What was accepted of it is too old for every learner step to come; it is leased again from its first turn. */
+  | { readonly kind: 'rollout_outdated'; readonly rollout: SampleKey & { readonly turns: number } }
   /** Learn from these groups, by prompt, starting from `version`; then publish `version + 1`. */
   | { readonly kind: 'learn'; readonly version: PolicyVersion; readonly groups: readonly { readonly prompt: number; readonly samples: readonly LearntSample[] }[] }
   | { readonly kind: 'wake_at'; readonly atMs: number }

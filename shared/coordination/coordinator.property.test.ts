@@ -27,6 +27,8 @@ const config: fc.Arbitrary<CoordinatorConfig> = fc.record({
   groupSize: fc.integer({ min: 1, max: 3 }),
   leaseDurationMs: fc.constant(300)
 })
+/** Most turns of a rollout. */
+const turns = fc.constantFrom(1, 1, 3)
 const story = fc.array(action, { maxLength: 250, size: 'max' })
 const RUNS = runs(120)
 
@@ -37,8 +39,8 @@ function ofKind<Kind extends CoordinatorEffect['kind']>(effects: readonly Coordi
 describe('for any story of joining, leaving, late, repeated, stolen and false deliveries', () => {
   test('every lease ends exactly once', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
-        const bed = played(config, actions)
+      fc.property(config, turns, story, (config, turns, actions) => {
+        const bed = played(config, actions, turns)
         bed.input({ kind: 'closed' })
         bed.play({ do: 'wait', ms: 1000 })
         for (const lease of bed.granted) expect([lease.lease, bed.endings.get(lease.lease)]).toEqual([lease.lease, 1])
@@ -50,8 +52,8 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
 
   test('nothing is learnt from beyond the staleness budget, and in sequential mode only at lag 0', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
-        for (const { version, groups } of played(config, actions).learnt) {
+      fc.property(config, turns, story, (config, turns, actions) => {
+        for (const { version, groups } of played(config, actions, turns).learnt) {
           for (const sample of groups.flatMap(group => group.samples)) {
             expect(sample.lag).toBe(lag(version, sample.version))
             expect(sample.lag).toBeGreaterThanOrEqual(0)
@@ -63,10 +65,37 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
     )
   })
 
-  test('a batch is P whole groups in the order of their prompts, no prompt is ever learnt twice, and only what was accepted at that version is learnt', () => {
+  test('a rollout is learnt from when all its turns were accepted, in order, and is as old as its oldest', () => {
     fc.assert(
       fc.property(config, story, (config, actions) => {
-        const bed = played(config, actions)
+        const versions = new Map<string, number[]>()
+        const wrong: unknown[] = []
+        const bed = new CoordinatorTestbed(createCoordinator(config), (bed, _input, effects) => {
+          for (const { rollout } of ofKind(effects, 'rollout_outdated')) versions.delete(`${rollout.prompt}/${rollout.index}`)
+          for (const { rollout, verdict, first } of ofKind(effects, 'answered')) {
+            if (verdict.outcome !== 'accepted' || !first) continue
+            const before = versions.get(verdict.id) ?? []
+            if (before.length !== rollout.turn) wrong.push(rollout)
+            versions.set(verdict.id, [...before, rollout.version])
+          }
+          for (const { prompt, index, version, lag } of ofKind(effects, 'learn').flatMap(({ groups }) => groups.flatMap(({ samples }) => samples))) {
+            const turns = versions.get(`${prompt}/${index}`)!
+            if (turns.length !== bed.turnsOf(prompt, index) || Math.min(...turns) !== version || lag > config.stalenessBudget) wrong.push({ prompt, index, version, lag, turns })
+          }
+        }, 3)
+        bed.play({ do: 'finish_step' })
+        for (const next of actions) bed.play(next)
+        expect(bed.workAlone(0, 2)).toBe(true)
+        expect(wrong).toEqual([])
+      }),
+      runs(60)
+    )
+  })
+
+  test('a batch is P whole groups in the order of their prompts, no prompt is ever learnt twice, and only what was accepted at that version is learnt', () => {
+    fc.assert(
+      fc.property(config, turns, story, (config, turns, actions) => {
+        const bed = played(config, actions, turns)
         const accepted = new Set(bed.answered.flatMap(({ verdict, rollout, first }) => (verdict.outcome === 'accepted' && first ? [`${verdict.id}@${rollout.version}`] : [])))
         const prompts = bed.learnt.flatMap(({ groups }) => groups.map(group => group.prompt))
         expect(new Set(prompts).size).toBe(prompts.length)
@@ -85,7 +114,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
 
   test('the cap (S + version + 1)·B − consumed is never exceeded, and every lease could still be learnt in time', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
+      fc.property(config, turns, story, (config, turns, actions) => {
         const { stalenessBudget, groupsPerBatch, groupSize } = config
         const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _input, effects) => {
           const consumed = state.version + (state.learning === null ? 0 : 1)
@@ -97,7 +126,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
             samples.map(({ prompt }) => consumed + Math.floor(state.groups.findIndex(group => group.prompt === prompt) / groupsPerBatch) - version)
           )
           expect(Math.max(0, ...lags)).toBeLessThanOrEqual(stalenessBudget)
-        })
+        }, turns)
         bed.play({ do: 'finish_step' })
         for (const next of actions) bed.play(next)
       }),
@@ -107,7 +136,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
 
   test('a sample is leased to at most one peer at a time, and never again to one that was caught on it', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
+      fc.property(config, turns, story, (config, turns, actions) => {
         const caught = new Set<string>()
         const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _input, effects) => {
           for (const { peer, verdict } of ofKind(effects, 'answered')) if (verdict.outcome === 'rejected' && verdict.reason === 'sampling_mismatch') caught.add(`${peer} ${verdict.id}`)
@@ -117,7 +146,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
           const held = state.groups.flatMap(({ prompt, samples }) => samples.flatMap((sample, index) => (sample.kind === 'open' && sample.lease !== null ? [`${prompt}/${index}`] : [])))
           expect(held.toSorted()).toEqual(waitedFor.toSorted())
           for (const { peer, samples } of ofKind(effects, 'lease_granted')) expect(samples.filter(({ prompt, index }) => caught.has(`${peer} ${prompt}/${index}`))).toEqual([])
-        })
+        }, turns)
         bed.play({ do: 'finish_step' })
         for (const next of actions) bed.play(next)
       }),
@@ -127,7 +156,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
 
   test('only the holder of a lease is listened to, and honest peers are only refused for what others asked them', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
+      fc.property(config, turns, story, (config, turns, actions) => {
         const bed = new CoordinatorTestbed(createCoordinator(config), (bed, input, effects) => {
           if (input.kind !== 'rollouts_received') return
           const holder = bed.granted.find(lease => lease.lease === input.lease)?.peer
@@ -135,7 +164,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
           const heardFromStrangers = ofKind(effects, 'judge').filter(() => remembered && holder !== input.peer)
           const blamedHolders = ofKind(effects, 'answered').filter(({ verdict }) => verdict.outcome === 'rejected' && holder === input.peer && input.peer !== peer(LIAR))
           expect({ heardFromStrangers, blamedHolders }).toEqual({ heardFromStrangers: [], blamedHolders: [] })
-        })
+        }, turns)
         bed.play({ do: 'finish_step' })
         for (const next of actions) bed.play(next)
       }),
@@ -145,19 +174,20 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
 
   test('once a rollout is accepted, delivering it again is answered with the same verdict and counted once', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
+      fc.property(config, turns, story, (config, turns, actions) => {
         const counted = new Map<string, number>()
         const violations: unknown[] = []
         const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _input, effects) => {
-          for (const { rollout } of ofKind(effects, 'rollout_outdated')) counted.delete(`${rollout.prompt}/${rollout.index}`)
-          for (const { verdict, first } of ofKind(effects, 'answered')) {
+          for (const { rollout } of ofKind(effects, 'rollout_outdated')) for (let turn = 0; turn < rollout.turns; turn++) counted.delete(`${rollout.prompt}/${rollout.index} turn ${turn}`)
+          for (const { rollout, verdict, first } of ofKind(effects, 'answered')) {
             if (verdict.outcome === 'stale' && acceptedIn(state).some(id => id.startsWith(`${verdict.id}@`))) violations.push(verdict)
             if (verdict.outcome !== 'accepted') continue
-            const before = counted.get(verdict.id)
+            const name = `${verdict.id} turn ${rollout.turn}`
+            const before = counted.get(name)
             violations.push(...((first ? before === undefined : before === verdict.reward) ? [] : [{ verdict, first, before }]))
-            counted.set(verdict.id, verdict.reward)
+            counted.set(name, verdict.reward)
           }
-        })
+        }, turns)
         bed.play({ do: 'finish_step' })
         for (const next of actions) bed.play(next)
         expect(violations).toEqual([])
@@ -170,8 +200,8 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
 
   test('with one honest peer at work the versions go on, whatever happened before', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
-        const bed = played(config, actions)
+      fc.property(config, turns, story, (config, turns, actions) => {
+        const bed = played(config, actions, turns)
         for (let other = 1; other < PEERS; other++) bed.play({ do: 'leave', who: other })
         bed.play({ do: 'wait', ms: 1000 })
         const oldest = bed.state.groups[0]?.prompt
@@ -184,13 +214,13 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
 
   test('going on from a snapshot equals going on', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
+      fc.property(config, turns, story, (config, turns, actions) => {
         const bed = new CoordinatorTestbed(createCoordinator(config), bed => {
           bed.state = JSON.parse(JSON.stringify(bed.state)) as CoordinatorState
-        })
+        }, turns)
         bed.play({ do: 'finish_step' })
         for (const next of actions) bed.play(next)
-        const straight = played(config, actions)
+        const straight = played(config, actions, turns)
         expect(bed.state).toEqual(straight.state)
         expect(bed.answered).toEqual(straight.answered)
         expect(bed.granted).toEqual(straight.granted)
@@ -201,13 +231,13 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
 
   test('after a crash nothing accepted is lost, nothing learnt is learnt again, and the run goes on', () => {
     fc.assert(
-      fc.property(config, story, (config, actions) => {
-        const before = played(config, actions)
+      fc.property(config, turns, story, (config, turns, actions) => {
+        const before = played(config, actions, turns)
         const snapshot = JSON.parse(JSON.stringify(before.state)) as CoordinatorState
         const kept = acceptedIn(snapshot)
         recover(snapshot)
         expect(acceptedIn(snapshot)).toEqual(kept)
-        const bed = new CoordinatorTestbed(snapshot)
+        const bed = new CoordinatorTestbed(snapshot, undefined, turns)
         const learntBefore = before.learnt.slice(0, snapshot.version).flatMap(({ groups }) => groups.map(group => group.prompt))
         expect(bed.workAlone(0, 2)).toBe(true)
         const learntAfter = bed.learnt.flatMap(({ groups }) => groups.map(group => group.prompt))

@@ -3,6 +3,11 @@ import { acceptedIn, CoordinatorTestbed, LIAR, peer, played } from '../testing/c
 import { createCoordinator, type CoordinatorState } from './coordinator-state.ts'
 import { backlog, recover, step } from './coordinator.ts'
 import { rewindCoordinator } from './rewind.ts'
+import type { TurnKey } from './lease-table.ts'
+
+function firstTurn(prompt: number, index: number): TurnKey {
+  return { prompt, index, turn: 0, attempt: 0 }
+}
 
 describe('a peer that lies', () => {
   test('gets no more leases after its third rejection, and what it held is leased to others', () => {
@@ -27,8 +32,8 @@ describe('a peer that lies', () => {
       { do: 'want', who: 0, rollouts: 1 }
     ])
     expect(bed.granted.map(({ peer, samples }) => [peer, samples])).toEqual([
-      [peer(LIAR), [{ prompt: 0, index: 0 }]],
-      [peer(0), [{ prompt: 0, index: 0 }]]
+      [peer(LIAR), [firstTurn(0, 0)]],
+      [peer(0), [firstTurn(0, 0)]]
     ])
   })
 
@@ -42,12 +47,12 @@ describe('a peer that lies', () => {
       { do: 'deliver', who: LIAR, lease: 0, most: 1 },
       { do: 'want', who: 0, rollouts: 1 }
     ])
-    expect(bed.granted.map(({ peer, samples }) => [peer, samples])).toEqual([LIAR, LIAR, 0].map(who => [peer(who), [{ prompt: 0, index: 0 }]]))
+    expect(bed.granted.map(({ peer, samples }) => [peer, samples])).toEqual([LIAR, LIAR, 0].map(who => [peer(who), [firstTurn(0, 0)]]))
   })
 
   test('cannot claim another version than it was asked for', () => {
     const bed = played({ stalenessBudget: 2, groupsPerBatch: 1, groupSize: 2, leaseDurationMs: 300 }, [{ do: 'want', who: 0, rollouts: 2 }])
-    bed.input({ kind: 'rollouts_received', ticket: 0, peer: peer(0), lease: bed.granted[0]!.lease, rollouts: [{ prompt: 0, index: 0, version: 1 }] })
+    bed.input({ kind: 'rollouts_received', ticket: 0, peer: peer(0), lease: bed.granted[0]!.lease, rollouts: [{ prompt: 0, index: 0, turn: 0, version: 1 }] })
     expect(bed.answered.map(({ verdict }) => verdict)).toEqual([{ id: '0/0', outcome: 'rejected', reason: 'wrong_version' }])
   })
 
@@ -77,8 +82,8 @@ describe('late results', () => {
     expect(bed.granted.map(({ lease }) => bed.endings.get(lease))).toEqual([1, 1])
     bed.play({ do: 'deliver_late', who: 1, lease: 0 })
     expect(bed.granted.map(({ peer, samples }) => [peer, samples])).toEqual([
-      [peer(0), [{ prompt: 0, index: 0 }, { prompt: 0, index: 1 }]],
-      [peer(1), [{ prompt: 0, index: 0 }, { prompt: 0, index: 1 }]]
+      [peer(0), [firstTurn(0, 0), firstTurn(0, 1)]],
+      [peer(1), [firstTurn(0, 0), firstTurn(0, 1)]]
     ])
     expect(bed.answered.map(({ peer, verdict, first }) => [peer, verdict.id, verdict.outcome, first])).toEqual([
       [peer(0), '0/0', 'accepted', true],
@@ -92,14 +97,60 @@ describe('late results', () => {
   test('of a lease that was never granted are refused; those of a forgotten one are stale, which is nobody’s fault', () => {
     const state = createCoordinator({ ...config, stalenessBudget: 0 })
     const bed = new CoordinatorTestbed(state)
-    const submit = (lease: string) => bed.input({ kind: 'rollouts_received', ticket: 0, peer: peer(0), lease, rollouts: [{ prompt: 0, index: 0, version: 0 }] })
+    const submit = (lease: string) => bed.input({ kind: 'rollouts_received', ticket: 0, peer: peer(0), lease, rollouts: [{ prompt: 0, index: 0, turn: 0, version: 0 }] })
     submit('l0-0')
     expect(bed.answered.at(-1)?.verdict).toEqual({ id: '0/0', outcome: 'rejected', reason: 'unknown_lease' })
     bed.play({ do: 'want', who: 1, rollouts: 2 })
     bed.play({ do: 'wait', ms: 301 })
     expect(bed.workAlone(2, 2)).toBe(true)
-    bed.input({ kind: 'rollouts_received', ticket: 0, peer: peer(1), lease: 'l0-0', rollouts: [{ prompt: 70, index: 0, version: 0 }] })
+    bed.input({ kind: 'rollouts_received', ticket: 0, peer: peer(1), lease: 'l0-0', rollouts: [{ prompt: 70, index: 0, turn: 0, version: 0 }] })
     expect(bed.answered.at(-1)?.verdict).toEqual({ id: '70/0', outcome: 'stale' })
+  })
+})
+
+describe('a rollout of several turns', () => {
+  const config = { stalenessBudget: 1, groupsPerBatch: 1, groupSize: 1, leaseDurationMs: 300 }
+  /** Prompts 0, 1 and 2 take 1, 2 and 3 turns. Peer 1 holds the second turn of prompt 1 at version 1, whose first turn is of version 0. */
+  const halfway = (): CoordinatorTestbed => {
+    const bed = played(config, [], 3)
+    const work = (who: number): void => {
+      bed.play({ do: 'refresh', who })
+      bed.play({ do: 'want', who, rollouts: 1 })
+      bed.play({ do: 'deliver', who, lease: 0, most: 1 })
+      bed.play({ do: 'judge', pick: 0, count: 1 })
+    }
+    bed.play({ do: 'want', who: 0, rollouts: 1 })
+    work(1)
+    bed.play({ do: 'deliver', who: 0, lease: 0, most: 1 })
+    bed.play({ do: 'judge', pick: 0, count: 1 })
+    bed.play({ do: 'finish_step' })
+    bed.play({ do: 'refresh', who: 1 })
+    bed.play({ do: 'want', who: 1, rollouts: 1 })
+    expect(bed.granted.at(-1)).toMatchObject({ peer: peer(1), version: 1, samples: [{ prompt: 1, index: 0, turn: 1, attempt: 0 }] })
+    for (let turn = 0; turn < 3; turn++) work(0)
+    bed.play({ do: 'finish_step' })
+    return bed
+  }
+
+  test('whose oldest turn became too old begins anew, and is leased again from its first', () => {
+    const bed = halfway()
+    expect(bed.learnt.map(({ groups }) => groups.map(({ prompt }) => prompt))).toEqual([[0], [2]])
+    expect(bed.outdated).toEqual([{ prompt: 1, index: 0, turns: 1 }])
+    bed.play({ do: 'refresh', who: 0 })
+    bed.play({ do: 'want', who: 0, rollouts: 1 })
+    expect(bed.granted.at(-1)).toMatchObject({ version: 2, samples: [{ prompt: 1, index: 0, turn: 0, attempt: 1 }] })
+  })
+
+  test('tells who still works on the attempt before that it is stale: its words follow others', () => {
+    const bed = halfway()
+    bed.play({ do: 'refresh', who: 0 })
+    bed.play({ do: 'want', who: 0, rollouts: 1 })
+    bed.play({ do: 'deliver', who: 0, lease: 0, most: 1 })
+    bed.play({ do: 'judge', pick: 0, count: 1 })
+    expect(bed.state.groups[0]!.samples[0]).toMatchObject({ kind: 'open', attempt: 1, turns: [{ version: 2 }], judging: 0 })
+    bed.play({ do: 'deliver_late', who: 1, lease: 1 })
+    expect(bed.answered.at(-1)).toMatchObject({ peer: peer(1), rollout: { turn: 1, version: 1 }, verdict: { id: '1/0', outcome: 'stale' } })
+    expect(bed.state.groups[0]!.samples[0]).toMatchObject({ turns: [{ version: 2 }], judging: 0 })
   })
 })
 
@@ -126,7 +177,7 @@ describe('after a crash', () => {
     const restarted = new CoordinatorTestbed(snapshot)
     restarted.input({ kind: 'learner_free' })
     expect(restarted.granted).toEqual([])
-    restarted.input({ kind: 'rollouts_received', ticket: 0, peer: peer(1), lease: `l0-${snapshot.leases.next}`, rollouts: [{ prompt: 9, index: 0, version: 0 }] })
+    restarted.input({ kind: 'rollouts_received', ticket: 0, peer: peer(1), lease: `l0-${snapshot.leases.next}`, rollouts: [{ prompt: 9, index: 0, turn: 0, version: 0 }] })
     expect(restarted.answered.map(({ verdict }) => verdict)).toEqual([{ id: '9/0', outcome: 'stale' }])
   })
 

@@ -5,9 +5,9 @@
 import type { CoordinatorEffect, CoordinatorInput, CoordinatorState, LearntSample } from './coordinator-state.ts'
 import { judge, receive } from './delivery.ts'
 import { grantLeases } from './granting.ts'
-import { isComplete, openSample, type CompleteGroup } from './group.ts'
+import { isComplete, oldestVersion, openSample, type CompleteGroup } from './group.ts'
 import { activeLeases, earliestDeadline, forgetLeases, type LeaseRecord } from './lease-table.ts'
-import { endLease } from './lease-ending.ts'
+import { endLease, releaseTurn } from './lease-ending.ts'
 import { lengthened, shortened } from './pacing.ts'
 import { dismissPeer, peerRecord } from './peer-table.ts'
 import { addLag, lag } from './staleness.ts'
@@ -95,10 +95,14 @@ function discardOutdated(state: CoordinatorState, effects: CoordinatorEffect[]):
   forgetLeases(state.leases, lease => isTooOld(state, lease.version))
   for (const group of state.groups) {
     for (const [index, sample] of group.samples.entries()) {
-      if (sample.kind !== 'accepted' || !isTooOld(state, sample.version)) continue
-      group.samples[index] = openSample()
-      state.counters.stale++
-      effects.push({ kind: 'rollout_outdated', rollout: { prompt: group.prompt, index, version: sample.version } })
+      const oldest = oldestVersion(sample)
+      if (oldest === undefined || !isTooOld(state, oldest)) continue
+      const turns = sample.turns.length
+      group.samples[index] = openSample(sample.attempt + 1)
+      state.counters.stale += turns
+      effects.push({ kind: 'rollout_outdated', rollout: { prompt: group.prompt, index, turns } })
+      // Whoever is at its next turn goes on with tokens that nobody has any more.
+      for (const lease of activeLeases(state.leases)) releaseTurn(state, lease, { prompt: group.prompt, index, turn: turns }, effects)
     }
   }
 }
@@ -106,7 +110,7 @@ function discardOutdated(state: CoordinatorState, effects: CoordinatorEffect[]):
 function publish(state: CoordinatorState, version: number): void {
   if (state.learning === null || version !== state.version + 1) throw new Error(`version ${version} was published after ${state.version} without a learner step`)
   for (const group of state.learning) for (const sample of learntSamples(state.version, group)) addLag(state.lagHistogram, sample.lag)
-  state.learnt.push(...state.learning.map(group => ({ prompt: group.prompt, rewards: group.samples.map(sample => sample.reward) })))
+  state.learnt.push(...state.learning.map(group => ({ prompt: group.prompt, rewards: group.samples.map(({ turns }) => turns.map(({ reward }) => reward)) })))
   const { stalenessBudget, groupsPerBatch } = state.config
   state.learnt.splice(0, state.learnt.length - (stalenessBudget + 2) * groupsPerBatch)
   state.learning = null

@@ -4,7 +4,7 @@ import { admissibleGroups } from './admission.ts'
 import type { CoordinatorEffect, CoordinatorState } from './coordinator-state.ts'
 import { isFree, openGroup, type OpenSample } from './group.ts'
 import { leaseSize } from './lease-sizing.ts'
-import { activeLeases, openLease, type SampleKey } from './lease-table.ts'
+import { activeLeases, openLease, type TurnKey } from './lease-table.ts'
 import { pacedGroups } from './pacing.ts'
 import { isExcluded, type PeerRecord } from './peer-table.ts'
 import { nextLearntAt } from './usable-versions.ts'
@@ -43,14 +43,14 @@ function grant(state: CoordinatorState, peer: PeerRecord, activePeers: number, n
 }
 
 interface FreeSample {
-  readonly key: SampleKey
+  readonly key: TurnKey
   readonly sample: OpenSample
 }
 
 function freeSamples(state: CoordinatorState, peer: string, groups: number): FreeSample[] {
   return state.groups.slice(0, groups).flatMap(group =>
     group.samples.flatMap((sample, index) =>
-      isFree(sample) && !sample.refused.some(refused => refused.peer === peer) ? [{ key: { prompt: group.prompt, index }, sample }] : []
+      isFree(sample) && !sample.refused.some(refused => refused.peer === peer) ? [freeSample(group.prompt, index, sample)] : []
     )
   )
 }
@@ -58,10 +58,16 @@ function freeSamples(state: CoordinatorState, peer: string, groups: number): Fre
 function openNextGroup(state: CoordinatorState): FreeSample[] {
   const group = openGroup(state.nextPrompt++, state.config.groupSize)
   state.groups.push(group)
-  return group.samples.flatMap((sample, index) => (sample.kind === 'open' ? [{ key: { prompt: group.prompt, index }, sample }] : []))
+  return group.samples.flatMap((sample, index) => (sample.kind === 'open' ? [freeSample(group.prompt, index, sample)] : []))
 }
 
+function freeSample(prompt: number, index: number, sample: OpenSample): FreeSample {
+  return { key: { prompt, index, turn: sample.turns.length, attempt: sample.attempt }, sample }
+}
+
+/** First turns of one prompt go together; a later one has tokens of its own before it. */
 function firstPrompts(samples: readonly FreeSample[], most: number): FreeSample[] {
-  const prompts = [...new Set(samples.map(({ key }) => key.prompt))].slice(0, most)
-  return samples.filter(({ key }) => prompts.includes(key.prompt))
+  const contextOf = ({ key: { prompt, index, turn } }: FreeSample): string => (turn === 0 ? `${prompt}` : `${prompt}/${index}`)
+  const contexts = new Set([...new Set(samples.map(contextOf))].slice(0, most))
+  return samples.filter(sample => contexts.has(contextOf(sample)))
 }

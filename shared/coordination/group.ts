@@ -4,12 +4,24 @@ import type { RejectionReason } from '../protocol/rollout.ts'
 
 export interface Refused {
   readonly peer: PeerId
+  readonly turn: number
   readonly reason: RejectionReason
 }
 
-/** Still to be filled. Free, that is to be leased, while nobody holds a lease on it and nothing delivered is being judged. */
+/** One that was accepted. */
+export interface AcceptedTurn {
+  readonly version: PolicyVersion
+  /** Of the rollout up to here. */
+  readonly reward: number
+}
+
+/** Still to be filled, or to be gone on with. Free, that is to be leased, while nobody holds a lease on it and nothing delivered is being judged. */
 export interface OpenSample {
   readonly kind: 'open'
+  /** Raised when the rollout is begun anew, because its turns became too old. */
+  readonly attempt: number
+  /** Those that it has. The next one is leased with all of their tokens. */
+  readonly turns: AcceptedTurn[]
   /** The newest lease that covers it and has not ended. */
   lease: LeaseId | null
   /** Deliveries that the verifier has not judged yet. */
@@ -20,7 +32,10 @@ export interface OpenSample {
 
 export interface AcceptedSample {
   readonly kind: 'accepted'
-  readonly peer: PeerId
+  readonly attempt: number
+  /** Of which the last one ended the rollout. */
+  readonly turns: readonly AcceptedTurn[]
+  /** That its oldest turn was sampled with. */
   readonly version: PolicyVersion
   readonly reward: number
 }
@@ -36,12 +51,17 @@ export interface CompleteGroup extends Group {
   readonly samples: AcceptedSample[]
 }
 
-export function openSample(): OpenSample {
-  return { kind: 'open', lease: null, judging: 0, refused: [] }
+export function openSample(attempt = 0): OpenSample {
+  return { kind: 'open', attempt, turns: [], lease: null, judging: 0, refused: [] }
+}
+
+/** Undefined while there is none. */
+export function oldestVersion({ turns }: Sample): PolicyVersion | undefined {
+  return turns.length === 0 ? undefined : Math.min(...turns.map(({ version }) => version))
 }
 
 export function openGroup(prompt: number, size: number): Group {
-  return { prompt, samples: Array.from({ length: size }, openSample) }
+  return { prompt, samples: Array.from({ length: size }, () => openSample()) }
 }
 
 export function isComplete(group: Group): group is CompleteGroup {

@@ -1,5 +1,5 @@
 import type { CoordinatorEffect, CoordinatorState } from './coordinator-state.ts'
-import { deliver, type LeaseEnding, type LeaseRecord, type SampleKey } from './lease-table.ts'
+import { deliver, type LeaseEnding, type LeaseRecord, type SampleKey, type TurnKey } from './lease-table.ts'
 
 /** Ends a lease once and frees what it still waited for. */
 export function endLease(state: CoordinatorState, lease: LeaseRecord, ending: LeaseEnding, effects: CoordinatorEffect[]): void {
@@ -10,8 +10,8 @@ export function endLease(state: CoordinatorState, lease: LeaseRecord, ending: Le
   effects.push({ kind: 'lease_ended', lease: lease.id, ending })
 }
 
-/** The lease waits for this sample no longer, whatever was delivered; the last one settles it. */
-export function releaseSample(state: CoordinatorState, lease: LeaseRecord, key: SampleKey, effects: CoordinatorEffect[]): void {
+/** The lease waits for this turn no longer, whatever was delivered; the last one settles it. */
+export function releaseTurn(state: CoordinatorState, lease: LeaseRecord, key: Omit<TurnKey, 'attempt'>, effects: CoordinatorEffect[]): void {
   if (lease.ending !== null) return
   freeSample(state, lease, key)
   if (deliver(lease, key)) endLease(state, lease, 'settled', effects)

@@ -10,6 +10,14 @@ export interface SampleKey {
   readonly index: number
 }
 
+/** What is leased of a sample: one turn of its rollout. */
+export interface TurnKey extends SampleKey {
+  /** From 0. */
+  readonly turn: number
+  /** Of the sample, when the turn was leased: another attempt's turn follows other tokens. Of no account for the first turn. */
+  readonly attempt: number
+}
+
 /** `settled`: nothing of it is missing any more; `lost`: its holder left or was excluded; `stale`: too old to be learnt from. */
 export type LeaseEnding = 'settled' | 'expired' | 'lost' | 'stale'
 
@@ -19,10 +27,10 @@ export interface LeaseRecord {
   readonly serial: number
   readonly peer: PeerId
   readonly version: PolicyVersion
-  readonly samples: readonly SampleKey[]
+  readonly samples: readonly TurnKey[]
   readonly deadlineMs: number
   /** Samples that nobody has delivered yet. */
-  outstanding: SampleKey[]
+  outstanding: TurnKey[]
   ending: LeaseEnding | null
 }
 
@@ -39,8 +47,8 @@ export function createLeaseTable(): LeaseTable {
   return { epoch: 0, next: 0, leases: {}, lost: [] }
 }
 
-export function sameSample(a: SampleKey, b: SampleKey): boolean {
-  return a.prompt === b.prompt && a.index === b.index
+export function sameTurn(a: Omit<TurnKey, 'attempt'>, b: Omit<TurnKey, 'attempt'>): boolean {
+  return a.prompt === b.prompt && a.index === b.index && a.turn === b.turn
 }
 
 export function openLease(table: LeaseTable, lease: Omit<LeaseRecord, 'id' | 'serial' | 'outstanding' | 'ending'>): LeaseRecord {
@@ -71,9 +79,9 @@ export function activeLeases(table: LeaseTable): LeaseRecord[] {
 }
 
 /** @returns whether this delivered the last sample that the lease waited for */
-export function deliver(lease: LeaseRecord, sample: SampleKey): boolean {
+export function deliver(lease: LeaseRecord, turn: Omit<TurnKey, 'attempt'>): boolean {
   const before = lease.outstanding.length
-  lease.outstanding = lease.outstanding.filter(other => !sameSample(other, sample))
+  lease.outstanding = lease.outstanding.filter(other => !sameTurn(other, turn))
   return before > 0 && lease.outstanding.length === 0
 }
 

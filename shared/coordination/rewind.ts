@@ -12,7 +12,7 @@ export function rewindCoordinator(state: CoordinatorState, version: number): voi
   state.version = version
   state.leases.lost.push({ epoch: state.leases.epoch - 1, version })
   for (const { samples } of state.groups) {
-    for (const [index, sample] of samples.entries()) if (sample.kind === 'accepted' && sample.version > version) samples[index] = openSample()
+    for (const [index, sample] of samples.entries()) if (sample.turns.some(turn => turn.version > version)) samples[index] = openSample(sample.attempt + 1)
   }
 }
 

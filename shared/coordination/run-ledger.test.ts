@@ -5,9 +5,9 @@ import { runFeed } from '../protocol/run-feed.ts'
 import { runReport } from '../protocol/run-report.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import { createCoordinator } from './coordinator-state.ts'
-import { buildFeed, buildReport, createRunLedger, durationSeconds, ledgerPeer, noteEvaluation, noteRollout, noteStep, noteTokens, resumeRunLedger } from './run-ledger.ts'
+import { buildFeed, buildReport, createRunLedger, durationSeconds, ledgerPeer, noteEvaluation, noteStep, noteTokens, noteVerdict, resumeRunLedger, showRollout } from './run-ledger.ts'
 
-const facts = { run: 'sums-1', goal: 'Learns to add.', mode: 'async', stalenessBudget: 4, seed: 1, updatesPlanned: 10 } as const
+const facts = { run: 'sums-1', goal: 'Learns to add.', mode: 'async', stalenessBudget: 4, seed: 1, updatesPlanned: 10, turns: 1 } as const
 const ADA = 'a'.repeat(32)
 const BOB = 'b'.repeat(32)
 const status: PeerStatus = { state: 'generating', engine: 'wasm', version: 1, tokens: 5, tokensPerSecond: 2, bytesFromOrigin: 100, bytesFromPeers: 30, links: 1 }
@@ -16,15 +16,17 @@ const step = { version: 1, reward: 0.5, fractionZeroStd: 0.1, entropy: 1, mismat
 function eventful() {
   const coordinator = createCoordinator({ stalenessBudget: 4, groupsPerBatch: 2, groupSize: 2, leaseDurationMs: 300 })
   coordinator.version = 1
-  coordinator.counters = { leased: 8, accepted: 5, stale: 1, rejected: { wrong_seed: 2 } }
+  coordinator.counters = { leased: 8, accepted: 5, stale: 1, rejected: { wrong_seed: 2 }, finished: 5 }
   coordinator.lagHistogram = [1, 0, 3]
   const ledger = createRunLedger(facts, 1000)
   noteEvaluation(ledger, 0, { success: 0.25, n: 8 })
   noteTokens(ledger, ADA, 30, 2000)
   noteTokens(ledger, BOB, 10, 9000)
   ledgerPeer(ledger, ADA).status = status
-  noteRollout(ledger, { id: '0/0', peer: ADA, version: 0, prompt: '1+1=', completion: '2', outcome: 'accepted', reward: 1, reason: null })
-  noteRollout(ledger, { id: '0/1', peer: BOB, version: 0, prompt: '1+1=', completion: '3', outcome: 'rejected', reward: null, reason: 'wrong_seed' })
+  noteVerdict(ledger, ADA, 'accepted')
+  noteVerdict(ledger, BOB, 'rejected')
+  showRollout(ledger, { id: '0/0', peer: ADA, version: 0, prompt: '1+1=', completion: '2', outcome: 'accepted', reward: 1, reason: null })
+  showRollout(ledger, { id: '0/1', peer: BOB, version: 0, prompt: '1+1=', completion: '3', outcome: 'rejected', reward: null, reason: 'wrong_seed' })
   noteStep(ledger, step, 20)
   return { ledger, coordinator }
 }
@@ -77,6 +79,17 @@ describe('the books of a run', () => {
     expect(feed.peers.map(({ id }) => id)).toEqual([ADA])
     ledgerPeer(ledger, ADA).present = false
     expect(buildFeed(ledger, coordinator, 11_000).peers).toEqual([])
+  })
+
+  test('of a run with several turns count finished rollouts, too, and show of a long one the last turns', () => {
+    const { ledger, coordinator } = eventful()
+    const several = { ...ledger, facts: { ...facts, turns: 8 } }
+    expect(buildReport(several, coordinator, 11_000).rollouts).toEqual({ leased: 8, accepted: 5, stale: 1, rejected: { wrong_seed: 2 }, finished: 5 })
+    const earlier = Array.from({ length: 7 }, (_, turn) => ({ prompt: String(turn).repeat(LIMITS.textInFeed / 8), completion: String(turn).repeat(LIMITS.textInFeed / 8) }))
+    showRollout(several, { id: '1/0', peer: ADA, version: 1, earlier, prompt: 'last', completion: 'last', outcome: 'accepted', reward: 1, reason: null })
+    const feed = buildFeed(several, coordinator, 11_000)
+    expect(decode(runFeed, feed)).toEqual({ kind: 'ok', value: feed })
+    expect(feed.latestRollouts[0]!.earlier!.map(({ prompt }) => prompt[0])).toEqual(['3', '4', '5', '6'])
   })
 
   test('forget old tokens in the recent rate, not in the mean', () => {

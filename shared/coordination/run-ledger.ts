@@ -18,6 +18,8 @@ export interface RunFacts {
   readonly stalenessBudget: number
   readonly seed: number
   readonly updatesPlanned: number
+  /** Most turns of a rollout. */
+  readonly turns: number
 }
 
 export interface LedgerPeer {
@@ -94,12 +96,24 @@ export function noteTokens(ledger: RunLedger, peer: PeerId, tokens: number, nowM
   while ((ledger.recentTokens[0]?.second ?? second) <= second - RATE_WINDOW_SECONDS) ledger.recentTokens.shift()
 }
 
-export function noteRollout(ledger: RunLedger, shown: ShownRollout): void {
-  const peer = ledgerPeer(ledger, shown.peer)
-  if (shown.outcome === 'accepted') peer.accepted++
-  if (shown.outcome === 'rejected') peer.rejected++
-  const short = { ...shown, prompt: shown.prompt.slice(0, LIMITS.textInFeed), completion: shown.completion.slice(0, LIMITS.textInFeed) }
-  ledger.latestRollouts = [short, ...ledger.latestRollouts].slice(0, LIMITS.rolloutsInFeed)
+export function noteVerdict(ledger: RunLedger, id: PeerId, outcome: ShownRollout['outcome']): void {
+  const peer = ledgerPeer(ledger, id)
+  if (outcome === 'accepted') peer.accepted++
+  if (outcome === 'rejected') peer.rejected++
+}
+
+/** A rollout that came to its end, or a turn that did not count. */
+export function showRollout(ledger: RunLedger, shown: ShownRollout): void {
+  ledger.latestRollouts = [shortened(shown), ...ledger.latestRollouts].slice(0, LIMITS.rolloutsInFeed)
+}
+
+/** Texts as long as a feed may carry; of earlier turns, the last ones that fit. */
+function shortened({ earlier, prompt, completion, ...shown }: ShownRollout): ShownRollout {
+  const short = { ...shown, prompt: prompt.slice(0, LIMITS.textInFeed), completion: completion.slice(0, LIMITS.textInFeed) }
+  if (earlier === undefined) return short
+  let room: number = LIMITS.textInFeed
+  const first = earlier.findLastIndex(turn => (room -= turn.prompt.length + turn.completion.length) < 0)
+  return { ...short, earlier: earlier.slice(first + 1) }
 }
 
 export function noteStep(ledger: RunLedger, metrics: LearnerMetrics, learntTokens: number): void {
@@ -131,7 +145,7 @@ export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, no
     eval: { before: ledger.before, after: ledger.after },
     reward: ledger.metrics.map(({ reward }) => reward),
     lag: { ...summariseLag(coordinator.lagHistogram), histogram: [...coordinator.lagHistogram] },
-    rollouts: { ...coordinator.counters, rejected: { ...coordinator.counters.rejected } },
+    rollouts: countedRollouts(coordinator, ledger.facts),
     throughput: {
       generatedTokensPerSecond: perSecond(total(peers, peer => peer.tokens)),
       learnerTokensPerSecond: perSecond(ledger.learntTokens),
@@ -144,6 +158,10 @@ export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, no
     },
     peers: peers.map(([id, { status, tokens, accepted, rejected }]) => ({ id, engine: status?.engine ?? null, tokens, accepted, rejected }))
   }
+}
+
+function countedRollouts({ counters: { finished, ...turns } }: CoordinatorState, facts: RunFacts): RunReport['rollouts'] {
+  return { ...turns, rejected: { ...turns.rejected }, ...(facts.turns > 1 && { finished }) }
 }
 
 /** The report and what only matters while the run goes on. */

@@ -12,6 +12,8 @@ export interface SampleRequest {
   readonly id: string
   /** Names the uniforms that draw this sample's tokens; left out, every token is the likeliest one. */
   readonly seed?: string
+  /** The uniform of its first token: how many were used up before. */
+  readonly position?: number
 }
 
 export interface PromptRequest {
@@ -166,7 +168,7 @@ export class BatchGenerator {
   /** Adds the next token. @returns whether it was the last, in which case the sample is reported */
   #draw(sequence: Sequence, logits: Float32Array): boolean {
     const { sample, tokens, logProbs, maxTokens } = sequence
-    const next = chooseToken(logits, sample.seed === undefined ? undefined : this.#uniform(sample.seed, tokens.length))
+    const next = chooseToken(logits, sample.seed === undefined ? undefined : this.#uniform(sample.seed, (sample.position ?? 0) + tokens.length))
     tokens.push(next.token)
     logProbs.push(next.logProb)
     const stopped = this.#engine.config.eosTokenIds.includes(next.token)

@@ -7,7 +7,7 @@ export interface StepResult<State> {
   readonly state: State
   /** No further action is asked for. */
   readonly done: boolean
-  /** In [0, 1]; what the learner sees. It may be graded to give a weak policy a direction. */
+  /** Of this step, in [0, 1]. It may be graded to give a weak policy a direction. The learner sees the sum over a rollout's steps, which stays in [0, 1], too. */
   readonly reward: number
   readonly info: {
     /** The whole task was solved exactly; evaluation counts this and never the graded reward. */
@@ -19,14 +19,18 @@ export interface StepResult<State> {
 
 /**
  * A pure state machine: the same arguments give the same answer on every machine, so that the trainer can replay and
- * reward any rollout itself. `Task` and `State` are plain JSON values. One turn is render → the policy's text → step.
+ * reward any rollout itself. `Task` and `State` are plain JSON values. One turn is render → the policy's text → step. How turns
+ * become one sequence of tokens is `episode.ts`'s business.
  */
 export interface Environment<Task = unknown, State = unknown> {
   readonly name: string
   /** Draws a task; the same seed and split give the same task. */
   sample(seed: number | string, split: Split): Task
   start(task: Task): State
-  /** What the policy is shown: the prompt of the next action. Tasks are told apart by it, so one policy can learn several. */
+  /**
+   * What the policy is shown next. Of a state that was only started: the prompt; tasks are told apart by it, so one policy can learn
+   * several. After an unfinished step: the observation, which is appended to all that was shown and said before.
+   */
   render(state: State): string
   /**
    * @param action the policy's text; any string is a legal argument, a senseless one earns little
@@ -35,6 +39,8 @@ export interface Environment<Task = unknown, State = unknown> {
   step(state: State, action: string): StepResult<State>
   /** The state as one or more lines for people. */
   view(state: State): string
+  /** What counts of the texts that were said, for a vote of several samples on one task. Absent: the last of them. */
+  answer?(state: State): string
   /** A correct action, where the task knows one: the data of the supervised warm start. */
   demonstrate?(state: State): string
 }

@@ -1,11 +1,17 @@
 /** The tasks that a run file can name. */
 import { decode, v } from '../protocol/schema.ts'
 import { arithmetic, arithmeticOptions } from './arithmetic.ts'
+import { countdown, countdownOptions } from './countdown.ts'
+import { EnvironmentError } from './environment-error.ts'
 import type { Environment } from './environment.ts'
+import { guess, guessOptions } from './guess.ts'
 import { holdem, holdemOptions } from './holdem.ts'
+import { questions, questionsOptions } from './questions.ts'
 import { reverse, reverseOptions } from './reverse.ts'
 import { sokoban } from './sokoban.ts'
 import { SOKOBAN_VARIANTS, sokobanOptions } from './sokoban/options.ts'
+
+export { EnvironmentError } from './environment-error.ts'
 
 type Options = v.GenericSchema<unknown, unknown>
 
@@ -16,15 +22,15 @@ interface Entry {
 
 const ENVIRONMENTS: ReadonlyMap<string, Entry> = new Map([
   ['arithmetic', entry(arithmeticOptions, arithmetic)],
+  ['countdown', entry(countdownOptions, countdown)],
+  ['guess', entry(guessOptions, guess)],
   ['holdem', entry(holdemOptions, holdem)],
+  ['questions', entry(questionsOptions, questions)],
   ['reverse', entry(reverseOptions, reverse)],
   ...SOKOBAN_VARIANTS.map(name => [name, entry(sokobanOptions(name), options => sokoban(name, options))] as const)
 ])
 
-/** One line for the user: what is wrong with the environment's name or options, where, and what is allowed. */
-export class EnvironmentError extends Error {
-  override readonly name = 'EnvironmentError'
-}
+export const ENVIRONMENT_NAMES: readonly string[] = [...ENVIRONMENTS.keys()]
 
 /**
  * @param options as read from a run file; absent keys take their defaults
@@ -33,7 +39,7 @@ export class EnvironmentError extends Error {
 export function environmentNamed(name: string, options: unknown = {}): Environment {
   const found = ENVIRONMENTS.get(name)
   if (found === undefined) {
-    throw new EnvironmentError(`environment "${name}" is unknown; use one of: ${[...ENVIRONMENTS.keys()].join(', ')}`)
+    throw new EnvironmentError(`environment "${name}" is unknown; use one of: ${ENVIRONMENT_NAMES.join(', ')}`)
   }
   const decoded = decode(found.options, options)
   if (decoded.kind === 'malformed') {

@@ -20,6 +20,8 @@ export interface SequenceRequest {
   readonly maxTokens: number
   /** Null: greedy. */
   readonly seed: string | null
+  /** The seed's random number that draws the answer's first token: how many were used up before the prompt's end. Absent: none. */
+  readonly position?: number
   /** Of the choice of tokens; log-probs are those at temperature 1. */
   readonly temperature: number
   readonly version: PolicyVersion
@@ -234,12 +236,12 @@ function run(batch: MicroBatch, work: StageWork, sequences: readonly Sequence[],
 function prefill(batch: MicroBatch, sequences: readonly Sequence[], left: readonly SequenceId[]): StageWork {
   const rows: (readonly number[])[] = []
   const rowOf = new Map<string, number>()
-  const entering = sequences.map(({ id, prompt, tokens, maxTokens, seed, temperature }): EnteringSequence => {
+  const entering = sequences.map(({ id, prompt, tokens, maxTokens, seed, position = 0, temperature }): EnteringSequence => {
     const content = [...prompt, ...tokens]
     const name = content.join()
     const promptRow = rowOf.get(name) ?? rows.push(content) - 1
     rowOf.set(name, promptRow)
-    return { id, promptRow, mostTokens: prompt.length + maxTokens, seed, temperature, drawn: tokens.length }
+    return { id, promptRow, mostTokens: prompt.length + maxTokens, seed, temperature, drawn: position + tokens.length }
   })
   const steps = Math.max(...rows.map(row => row.length))
   const tokens = new Int32Array(rows.length * steps)

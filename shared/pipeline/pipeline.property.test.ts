@@ -54,7 +54,7 @@ interface Answer {
 }
 
 /** One token after the other, in a cache of its own. */
-async function alone({ prompt, maxTokens, seed, temperature, version }: Omit<SequenceRequest, 'drawn'>): Promise<Answer> {
+async function alone({ prompt, maxTokens, seed, position = 0, temperature, version }: Omit<SequenceRequest, 'drawn'>): Promise<Answer> {
   await useVersion(whole, version)
   const cache = whole.createCache(1, prompt.length + maxTokens)
   const [tokens, logProbs]: [number[], number[]] = [[], []]
@@ -62,7 +62,7 @@ async function alone({ prompt, maxTokens, seed, temperature, version }: Omit<Seq
     const content = tokens.length === 0 ? prompt : tokens.slice(-1)
     const lengths = Int32Array.of(prompt.length + tokens.length)
     const { logits } = await whole.forward({ tokens: Int32Array.from(content), rows: 1, steps: content.length, lengths, logitRows: Int32Array.of(content.length - 1) }, cache)
-    const { token, logProb } = chooseToken(logits!, seed === null ? undefined : uniform(seed, tokens.length), temperature)
+    const { token, logProb } = chooseToken(logits!, seed === null ? undefined : uniform(seed, position + tokens.length), temperature)
     tokens.push(token)
     logProbs.push(logProb)
     if (config.eosTokenIds.includes(token)) return { tokens, logProbs, finish: 'stop' }
@@ -75,6 +75,7 @@ const request = fc.record({
   prompt: fc.array(fc.integer({ min: 3, max: 22 }), { minLength: 1, maxLength: 9 }),
   maxTokens: fc.integer({ min: 1, max: 20 }),
   greedy: fc.boolean(),
+  position: fc.oneof(fc.constant(0), fc.nat(30)),
   samples: fc.integer({ min: 1, max: 4 }),
   temperature: fc.constantFrom(1, 0.6, 1.7),
   version: fc.nat(2),

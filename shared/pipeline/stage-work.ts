@@ -21,7 +21,7 @@ export interface EnteringSequence {
   readonly seed: string | null
   /** Tokens are drawn from softmax(logits / temperature); above 0. */
   readonly temperature: number
-  /** Tokens drawn before it came here, which the prompt row holds too: more than 0 when it is replayed after a pipeline broke. */
+  /** The seed's random numbers that were used up before it came here: by the tokens that it had when a pipeline broke, and by earlier turns of its rollout. */
   readonly drawn: number
 }
 

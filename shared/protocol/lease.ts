@@ -3,12 +3,20 @@ import { contentHash, count, leaseId, policyVersion, rolloutSeed, runId, tokenId
 import { LIMITS } from './limits.ts'
 import { v } from './schema.ts'
 
-export const leasedSample = v.strictObject({ index: count, seed: rolloutSeed })
+export const leasedSample = v.strictObject({
+  index: count,
+  seed: rolloutSeed,
+  /** Which action of the rollout this is, from 0. Absent: the first. */
+  turn: v.optional(count),
+  /** Tokens that earlier turns drew with the seed's random numbers: this turn's first token is drawn with the next one. Absent: none. */
+  position: v.optional(count)
+})
 export type LeasedSample = v.InferOutput<typeof leasedSample>
 
-/** Part of a group: one prompt, and the samples of it that the holder shall generate. */
+/** Part of a group: what the policy has before it, and the samples that the holder shall generate after it. After the first turn each has its own. */
 export const leasedPrompt = v.strictObject({
   prompt: count,
+  /** The prompt; after the first turn with all actions and observations so far. */
   tokens: v.pipe(v.array(tokenId), v.minLength(1), v.maxLength(LIMITS.tokensPerRollout)),
   samples: v.pipe(v.array(leasedSample), v.minLength(1), v.maxLength(LIMITS.rolloutsPerLease))
 })

@@ -27,6 +27,10 @@ export const LIMITS = {
   /** tokenizer.json as it stands in a message, which escapes its quotes. */
   tokenizerBytes: 6 * 1024 * 1024,
   tokensPerRollout: 8_192,
+  turnsPerRollout: 64,
+  /** Of a data-backed task; characters of a question or an answer. */
+  questions: 1_000_000,
+  questionText: 20_000,
   rolloutsPerLease: 1_024,
   rolloutsPerSubmission: 256,
   promptsPerLease: 256,

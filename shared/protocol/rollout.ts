@@ -2,7 +2,7 @@ import { contentHash, count, finite, leaseId, policyVersion, rolloutId, rolloutS
 import { LIMITS } from './limits.ts'
 import { v } from './schema.ts'
 
-/** One sampled completion, as the tab claims it. */
+/** One sampled completion, as the tab claims it: a turn of a rollout, and where the task has one turn, all of it. */
 export const rollout = v.strictObject({
   id: rolloutId,
   version: policyVersion,
@@ -10,7 +10,9 @@ export const rollout = v.strictObject({
   prompt: count,
   index: count,
   seed: rolloutSeed,
-  /** Completion only, the end-of-sequence token included when one was drawn. */
+  /** As leased. Absent: the first. */
+  turn: v.optional(count),
+  /** Completion of this turn only, the end-of-sequence token included when one was drawn. */
   tokens: v.pipe(v.array(tokenId), v.minLength(1), v.maxLength(LIMITS.tokensPerRollout)),
   /** The tab's own log-probabilities, in nats. Compared with the trusted prefill, never trained on. */
   logProbs: v.pipe(v.array(finite), v.minLength(1), v.maxLength(LIMITS.tokensPerRollout)),
@@ -40,7 +42,7 @@ export const REJECTION_REASONS = [
 ] as const
 export type RejectionReason = (typeof REJECTION_REASONS)[number]
 
-/** What the trainer decided. `stale` is nobody's fault; `rejected` counts against the peer. */
+/** What the trainer decided about one turn; `reward` is the rollout's so far. `stale` is nobody's fault; `rejected` counts against the peer. */
 export const verdict = v.variant('outcome', [
   v.strictObject({ id: rolloutId, outcome: v.literal('accepted'), reward: finite }),
   v.strictObject({ id: rolloutId, outcome: v.literal('stale') }),

@@ -10,7 +10,11 @@ const text = v.pipe(v.string(), v.maxLength(LIMITS.textInFeed))
 export const shownRollout = v.strictObject({
   id: rolloutId,
   peer: peerId,
+  /** Of its last turn. */
   version: policyVersion,
+  /** Turns before the one that `prompt` and `completion` show, oldest first; those that did not fit are left out. */
+  earlier: v.optional(v.pipe(v.array(v.strictObject({ prompt: text, completion: text })), v.maxLength(LIMITS.turnsPerRollout))),
+  /** What the policy was shown: the task's prompt, or what it was told after an earlier turn. */
   prompt: text,
   completion: text,
   outcome: v.picklist(['accepted', 'stale', 'rejected']),
@@ -30,7 +34,9 @@ export const learnerMetrics = v.strictObject({
   maskedFraction: finite,
   gradientNorm: finite,
   lagMean: finite,
-  stepSeconds: finite
+  stepSeconds: finite,
+  /** Of the curriculum, for prompts after this step; absent without one. */
+  level: v.optional(count)
 })
 export type LearnerMetrics = v.InferOutput<typeof learnerMetrics>
 

@@ -41,11 +41,14 @@ export const runReport = v.strictObject({
   reward: v.pipe(v.array(finite), v.maxLength(LIMITS.pointsPerSeries)),
   /** In versions, at learning time. `histogram[k]` counts rollouts learnt from at lag k. */
   lag: v.strictObject({ mean: rate, max: count, histogram: v.pipe(v.array(count), v.maxLength(1024)) }),
+  /** Turns, in a run whose rollouts have several. */
   rollouts: v.strictObject({
     leased: count,
     accepted: count,
     stale: count,
-    rejected: v.record(v.picklist(REJECTION_REASONS), count)
+    rejected: v.record(v.picklist(REJECTION_REASONS), count),
+    /** Rollouts whose last turn was accepted. Absent where every rollout has one turn. */
+    finished: v.optional(count)
   }),
   throughput: v.strictObject({
     generatedTokensPerSecond: rate,

@@ -1,5 +1,5 @@
 /** Plays a swarm against the coordinator under virtual time and keeps its own books, for the property tests. */
-import { createCoordinator, type CoordinatorConfig, type CoordinatorEffect, type CoordinatorInput, type CoordinatorState, type Delivery } from '../coordination/coordinator-state.ts'
+import { createCoordinator, type CoordinatorConfig, type CoordinatorEffect, type CoordinatorInput, type CoordinatorState } from '../coordination/coordinator-state.ts'
 import { step } from '../coordination/coordinator.ts'
 
 export type Action =
@@ -27,6 +27,8 @@ export const PEERS = 4
 /** This one's rollouts never pass. */
 export const LIAR = 3
 
+type AfterStep = (bed: CoordinatorTestbed, input: CoordinatorInput, effects: readonly CoordinatorEffect[]) => void
+
 export class CoordinatorTestbed {
   state: CoordinatorState
   nowMs = 0
@@ -34,18 +36,21 @@ export class CoordinatorTestbed {
   readonly endings = new Map<string, number>()
   readonly learnt: Learn[] = []
   readonly answered: Extract<CoordinatorEffect, { kind: 'answered' }>[] = []
-  readonly outdated: Delivery[] = []
+  readonly outdated: Extract<CoordinatorEffect, { kind: 'rollout_outdated' }>['rollout'][] = []
   readonly #held: number[] = Array.from({ length: PEERS }, () => 0)
   readonly #toJudge: Judge[] = []
   readonly #received: Received[] = []
   #step: Learn | undefined
   #wakeAtMs: number | undefined
   #ticket = 0
-  readonly #afterStep: (bed: CoordinatorTestbed, input: CoordinatorInput, effects: readonly CoordinatorEffect[]) => void
+  readonly #afterStep: AfterStep
+  readonly #turns: number
 
-  constructor(state: CoordinatorState, afterStep: (bed: CoordinatorTestbed, input: CoordinatorInput, effects: readonly CoordinatorEffect[]) => void = () => undefined) {
+  /** @param turns most turns of a rollout; how many one takes follows from its sample */
+  constructor(state: CoordinatorState, afterStep: AfterStep = () => undefined, turns = 1) {
     this.state = state
     this.#afterStep = afterStep
+    this.#turns = turns
   }
 
   input(input: CoordinatorInput): void {
@@ -111,7 +116,7 @@ export class CoordinatorTestbed {
   /** Lets one honest peer work alone until `versions` more are learnt. @returns whether it got there */
   workAlone(who: number, versions: number): boolean {
     const goal = this.state.version + versions
-    for (let round = 0; round < 100 * (versions + 1); round++) {
+    for (let round = 0; round < 100 * this.#turns * (versions + 1); round++) {
       if (this.state.version >= goal) return true
       this.#held[who] = this.state.version
       this.play({ do: 'want', who, rollouts: 8 })
@@ -130,17 +135,23 @@ export class CoordinatorTestbed {
   /** What was delivered before is left out while something is missing. */
   #deliver(from: string, lease: Granted, most: number): void {
     const missing = this.state.leases.leases[lease.lease]?.outstanding ?? []
-    const rollouts = (missing.length > 0 ? missing : lease.samples).slice(0, most).map(sample => ({ ...sample, version: lease.version }))
+    const rollouts = (missing.length > 0 ? missing : lease.samples).slice(0, most).map(({ prompt, index, turn }) => ({ prompt, index, turn, version: lease.version }))
     const received: Received = { kind: 'rollouts_received', ticket: this.#ticket++, peer: from, lease: lease.lease, rollouts }
     this.#received.push(received)
     this.input(received)
   }
 
-  /** The verifier is right about everybody: only the liar is caught. The reward depends on the sample alone, as committed seeds make it. */
+  /** Of this sample, in every attempt: committed seeds make it so as long as versions say the same. */
+  turnsOf(prompt: number, index: number): number {
+    return 1 + ((prompt + index) % this.#turns)
+  }
+
+  /** The verifier is right about everybody: only the liar is caught. The reward depends on the sample and its turn alone, as committed seeds make it. */
   #judge(pick: number): void {
     const [next] = this.#toJudge.splice(pick % Math.max(1, this.#toJudge.length), 1)
     if (next === undefined) return
-    const judgement = next.peer === peer(LIAR) ? { kind: 'rejected' as const, reason: 'sampling_mismatch' as const } : { kind: 'accepted' as const, reward: next.rollout.index }
+    const { prompt, index, turn } = next.rollout
+    const judgement = next.peer === peer(LIAR) ? { kind: 'rejected' as const, reason: 'sampling_mismatch' as const } : { kind: 'accepted' as const, reward: index + turn, done: turn + 1 === this.turnsOf(prompt, index) }
     this.input({ kind: 'rollout_judged', ticket: next.ticket, peer: next.peer, rollout: next.rollout, judgement })
   }
 
@@ -166,8 +177,8 @@ export function peer(who: number): string {
 }
 
 /** What comes of the actions for a swarm whose learner has just become free. */
-export function played(config: CoordinatorConfig, actions: readonly Action[]): CoordinatorTestbed {
-  const bed = new CoordinatorTestbed(createCoordinator(config))
+export function played(config: CoordinatorConfig, actions: readonly Action[], turns = 1): CoordinatorTestbed {
+  const bed = new CoordinatorTestbed(createCoordinator(config), undefined, turns)
   bed.play({ do: 'finish_step' })
   for (const next of actions) bed.play(next)
   return bed

@@ -6,10 +6,12 @@ export interface StepCircumstances {
   readonly version: number
   readonly lags: readonly number[]
   readonly stepSeconds: number
+  /** Of the curriculum, after the step; absent without one. */
+  readonly level?: number
 }
 
 /** The learner's metrics under the names that pages show; what a skipped step could not measure is 0. */
-export function shownMetrics(metrics: LearnerStepMetrics, { version, lags, stepSeconds }: StepCircumstances): LearnerMetrics {
+export function shownMetrics(metrics: LearnerStepMetrics, { version, lags, stepSeconds, level }: StepCircumstances): LearnerMetrics {
   return {
     version,
     reward: metrics.reward,
@@ -19,7 +21,8 @@ export function shownMetrics(metrics: LearnerStepMetrics, { version, lags, stepS
     maskedFraction: orZero(metrics.maskedFraction),
     gradientNorm: orZero(metrics.gradientNorm),
     lagMean: lags.reduce((sum, lag) => sum + lag, 0) / Math.max(1, lags.length),
-    stepSeconds
+    stepSeconds,
+    ...(level !== undefined && { level })
   }
 }
 

@@ -1,22 +1,25 @@
 /** Hosts the coordinator machine: feeds it what happens, stores what it decides, and only then tells anybody. */
-import type { CoordinatorEffect, CoordinatorInput, CoordinatorState, Delivery } from '#shared/coordination/coordinator-state.ts'
+import type { CoordinatorEffect, CoordinatorInput, CoordinatorState, DueTurn } from '#shared/coordination/coordinator-state.ts'
 import { step } from '#shared/coordination/coordinator.ts'
-import { buildFeed, durationSeconds, ledgerPeer, noteRollout, noteStep, noteTokens, type RunLedger } from '#shared/coordination/run-ledger.ts'
-import type { SampleKey } from '#shared/coordination/lease-table.ts'
+import { noteOutcomes, type Curriculum, type CurriculumRules } from '#shared/coordination/curriculum.ts'
+import { findSample, isDue } from '#shared/coordination/delivery.ts'
+import { buildFeed, durationSeconds, ledgerPeer, noteStep, noteTokens, noteVerdict, showRollout, type RunLedger } from '#shared/coordination/run-ledger.ts'
+import type { SampleKey, TurnKey } from '#shared/coordination/lease-table.ts'
 import { isTooOld } from '#shared/coordination/usable-versions.ts'
-import type { Lease } from '#shared/protocol/lease.ts'
+import type { Lease, LeasedPrompt } from '#shared/protocol/lease.ts'
 import type { PeerStatus } from '#shared/protocol/peer-status.ts'
 import { refuse } from '#shared/protocol/refusal.ts'
+import type { Rollout } from '#shared/protocol/rollout.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import type { PeerSubmits } from '#shared/protocol/trainer-messages.ts'
 import type { SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
 import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
 import { checkRollout } from '#shared/verification/rollout-check.ts'
-import type { LearnerRollout, LearnerStepMetrics, RolloutGroup } from '../learner/learner.ts'
-import type { JudgedRollout, RolloutKey, RunDatabase, RunSnapshot, StepRecord } from '../store/run-database.ts'
+import type { LearnerStepMetrics, RolloutGroup } from '../learner/learner.ts'
+import type { RolloutChange, RunDatabase, RunSnapshot, StepRecord } from '../store/run-database.ts'
 import type { Judgement, JudgementRequest } from '../verifier/judgement.ts'
 import { shownMetrics } from './learner-metrics.ts'
-import type { PromptSource } from './prompt-source.ts'
+import type { RolloutBook } from './rollout-book.ts'
 import { SubmissionDesk, type Submission } from './submission.ts'
 
 export interface RunTerms {
@@ -47,12 +50,13 @@ export interface RunParts {
   readonly state: CoordinatorState
   readonly ledger: RunLedger
   readonly terms: RunTerms
-  readonly prompts: PromptSource
+  readonly book: RolloutBook
+  readonly curriculum: Curriculum
+  /** Null: there is one level. */
+  readonly curriculumRules: CurriculumRules | null
   readonly database: RunDatabase
   /** Of every version that may still be sampled with. */
   readonly manifestHashes: ReadonlyMap<number, string>
-  /** Accepted and not learnt from, by `rolloutKey`. */
-  readonly buffered: Map<string, LearnerRollout>
   readonly ports: RunPorts
 }
 
@@ -62,14 +66,10 @@ type Granted = Extract<CoordinatorEffect, { kind: 'lease_granted' }>
 /** Most rollouts in one trusted prefill, so that verdicts of the first do not wait for the last. */
 const JUDGED_AT_ONCE = 256
 
-export function rolloutKey(id: string, version: number): string {
-  return `${id}@${version}`
-}
-
 export class RunHost {
   readonly #parts: RunParts
   readonly #desk = new SubmissionDesk()
-  #toJudge: { readonly ticket: number; readonly id: string; readonly rollout: Delivery }[] = []
+  #toJudge: { readonly ticket: number; readonly id: string; readonly rollout: DueTurn }[] = []
   #judging = false
   #learning: Promise<void> = Promise.resolve()
   #wake: NodeJS.Timeout | undefined
@@ -116,7 +116,7 @@ export class RunHost {
 
   snapshot(): RunSnapshot {
     const now = this.#parts.ports.now()
-    return { coordinator: this.state, ledger: { ...this.ledger, earlierSeconds: durationSeconds(this.ledger, now), startedMs: now } }
+    return { coordinator: this.state, curriculum: this.#parts.curriculum, ledger: { ...this.ledger, earlierSeconds: durationSeconds(this.ledger, now), startedMs: now } }
   }
 
   submitted(request: PeerSubmits): Promise<SubmissionAnswer> {
@@ -124,7 +124,7 @@ export class RunHost {
     if (request.submission.run !== run) return Promise.resolve(refuse('unknown_run', `this trainer runs ${run}`))
     const { submission, answered } = this.#desk.open(request, this.#parts.ports.now())
     const { ticket, peer, lease, rollouts } = submission
-    const deliveries = [...rollouts.values()].map(({ prompt, index, version }) => ({ prompt, index, version }))
+    const deliveries = [...rollouts.values()].map(({ prompt, index, turn = 0, version }) => ({ prompt, index, turn, version }))
     this.#turn([{ kind: 'rollouts_received', ticket, peer, lease, rollouts: deliveries }])
     return answered
   }
@@ -140,14 +140,14 @@ export class RunHost {
   #turn(inputs: readonly CoordinatorInput[], done?: StepRecord): void {
     const nowMs = this.#parts.ports.now()
     const effects = inputs.flatMap(input => step(this.state, input, { nowMs }))
-    const judged: JudgedRollout[] = []
-    const outdated: RolloutKey[] = []
+    const changes: RolloutChange[] = []
     for (const effect of effects) {
-      if (effect.kind === 'answered') judged.push(...this.#settle(effect))
-      else if (effect.kind === 'rollout_outdated') outdated.push({ id: `${effect.rollout.prompt}/${effect.rollout.index}`, version: effect.rollout.version })
+      if (effect.kind === 'answered') changes.push(...this.#settle(effect))
+      if (effect.kind !== 'rollout_outdated') continue
+      this.#parts.book.forget(effect.rollout)
+      changes.push({ kind: 'outdated', id: idOf(effect.rollout) })
     }
-    for (const { id, version } of outdated) this.#parts.buffered.delete(rolloutKey(id, version))
-    if (judged.length > 0 || outdated.length > 0 || done !== undefined) this.#parts.database.record({ judged, outdated, step: done, snapshot: this.snapshot() })
+    if (changes.length > 0 || done !== undefined) this.#parts.database.record({ changes, step: done, snapshot: this.snapshot() })
     this.#desk.answerComplete()
     for (const effect of effects) this.#carryOut(effect)
     this.#judgeWaiting()
@@ -160,7 +160,7 @@ export class RunHost {
         return
       case 'judge': {
         const submission = this.#desk.get(effect.ticket)
-        const id = `${effect.rollout.prompt}/${effect.rollout.index}`
+        const id = idOf(effect.rollout)
         noteTokens(this.ledger, effect.peer, submission.rollouts.get(id)!.tokens.length, this.#parts.ports.now())
         this.#toJudge.push({ ticket: effect.ticket, id, rollout: effect.rollout })
         return
@@ -179,9 +179,7 @@ export class RunHost {
   }
 
   #lease({ lease, version, samples, durationMs }: Granted): Lease {
-    const { terms, prompts, manifestHashes } = this.#parts
-    const byPrompt = new Map<number, SampleKey[]>()
-    for (const key of samples) byPrompt.set(key.prompt, [...(byPrompt.get(key.prompt) ?? []), key])
+    const { terms, manifestHashes } = this.#parts
     const manifestHash = manifestHashes.get(version)
     if (manifestHash === undefined) throw new Error(`version ${version} was leased, but has no manifest`)
     return {
@@ -189,42 +187,56 @@ export class RunHost {
       run: terms.run,
       version,
       manifestHash,
-      prompts: [...byPrompt].map(([prompt, keys]) => ({
-        prompt,
-        tokens: [...prompts.prompt(prompt).tokens],
-        samples: keys.map(({ index }) => ({ index, seed: rolloutSeed(terms.runSecret, prompt, index) }))
-      })),
+      prompts: this.#leasedPrompts(samples),
       maxTokens: terms.maxTokens,
       durationMs
     }
   }
 
+  /** First turns of one prompt follow the same tokens; each later turn follows its own. */
+  #leasedPrompts(turns: readonly TurnKey[]): LeasedPrompt[] {
+    const { terms, book } = this.#parts
+    const together = new Map<string, LeasedPrompt>()
+    for (const key of turns) {
+      const { prompt, index, turn } = key
+      const name = turn === 0 ? String(prompt) : idOf(key)
+      const { tokens, position } = book.context(key)
+      const leased = together.get(name) ?? { prompt, tokens: [...tokens], samples: [] }
+      leased.samples.push({ index, seed: rolloutSeed(terms.runSecret, prompt, index), ...(turn > 0 && { turn, position }) })
+      together.set(name, leased)
+    }
+    return [...together.values()]
+  }
+
   /** Books a verdict. @returns the row to store, unless the verdict only repeats one */
-  #settle({ ticket, peer, rollout: { prompt, index, version }, verdict, first }: Extract<CoordinatorEffect, { kind: 'answered' }>): JudgedRollout[] {
+  #settle({ ticket, peer, rollout, verdict, first }: Extract<CoordinatorEffect, { kind: 'answered' }>): RolloutChange[] {
     const submission = this.#desk.get(ticket)
     submission.verdicts.push(verdict)
     if (!first) return []
-    const id = `${prompt}/${index}`
+    const id = idOf(rollout)
     const { tokens } = submission.rollouts.get(id)!
     const judgement = submission.judgements.get(id)
     const reward = verdict.outcome === 'accepted' ? verdict.reward : null
     const reason = verdict.outcome === 'rejected' ? verdict.reason : null
-    const texts = this.#texts(prompt, tokens, judgement)
+    const { prompt, completion } = this.#texts(rollout, tokens, judgement)
     const behaviourLogProbs = judgement?.outcome === 'accepted' ? [...judgement.behaviourLogProbs] : null
-    noteRollout(this.ledger, { id, peer, version, ...texts, outcome: verdict.outcome, reward, reason })
-    if (reward !== null && behaviourLogProbs !== null) this.#buffer(id, version, tokens, behaviourLogProbs, reward)
-    return [{ id, prompt, index, version, peer, tokens, behaviourLogProbs, promptText: texts.prompt, completionText: texts.completion, outcome: verdict.outcome, reason, reward, receivedMs: submission.receivedMs }]
+    const accepted = reward !== null && behaviourLogProbs !== null
+    const episode = accepted ? this.#parts.book.accept(rollout, tokens, behaviourLogProbs) : this.#parts.book.episode(rollout)
+    noteVerdict(this.ledger, peer, verdict.outcome)
+    // Of a rollout that goes on there is more to see later.
+    if (!accepted || episode.end !== null) {
+      const earlier = episode.turns.slice(0, rollout.turn).map(({ shown, said }) => ({ prompt: shown, completion: said }))
+      showRollout(this.ledger, { id, peer, version: rollout.version, ...(earlier.length > 0 && { earlier }), prompt, completion, outcome: verdict.outcome, reward, reason })
+    }
+    const turn = { ...rollout, id, peer, tokens, behaviourLogProbs, promptText: prompt, completionText: completion, outcome: verdict.outcome, reason, reward, receivedMs: submission.receivedMs }
+    return [{ kind: 'judged', turn }]
   }
 
-  #buffer(id: string, version: number, tokens: readonly number[], behaviourLogProbs: readonly number[], reward: number): void {
-    const prompt = this.#parts.prompts.prompt(Number(id.split('/')[0])).tokens
-    this.#parts.buffered.set(rolloutKey(id, version), { tokens: [...prompt, ...tokens], promptLength: prompt.length, behaviourLogProbs, reward })
-  }
-
-  #texts(prompt: number, tokens: readonly number[], judgement: Judgement | undefined): { prompt: string; completion: string } {
+  #texts(rollout: SampleKey & { readonly turn: number }, tokens: readonly number[], judgement: Judgement | undefined): { prompt: string; completion: string } {
     if (judgement !== undefined) return { prompt: judgement.prompt, completion: judgement.completion }
+    const { turns, shown } = this.#parts.book.episode(rollout)
     const readable = tokens.every(token => token < this.#parts.terms.vocabSize)
-    return { prompt: this.#parts.prompts.prompt(prompt).text, completion: readable ? this.#parts.ports.decodeText(tokens) : '' }
+    return { prompt: turns[rollout.turn]?.shown ?? shown, completion: readable ? this.#parts.ports.decodeText(tokens) : '' }
   }
 
   #judgeWaiting(): void {
@@ -238,9 +250,9 @@ export class RunHost {
     while (this.#toJudge.length > 0) {
       const batch = this.#toJudge.slice(0, JUDGED_AT_ONCE)
       this.#toJudge = this.#toJudge.slice(JUDGED_AT_ONCE)
-      const known = batch.map(waiting => this.#judgeForm(this.#desk.get(waiting.ticket), waiting.id))
+      const known = batch.map(({ ticket, id, rollout }) => this.#judgeForm(this.#desk.get(ticket).rollouts.get(id)!, rollout))
       const unknown = batch.filter((_, index) => known[index] === undefined)
-      const requests = unknown.map(({ ticket, id, rollout }) => ({ rollout: this.#desk.get(ticket).rollouts.get(id)!, taskSeed: this.#parts.prompts.taskSeed(rollout.prompt) }))
+      const requests = unknown.map(({ ticket, id, rollout }) => this.#judgementRequest(this.#desk.get(ticket).rollouts.get(id)!, rollout))
       const judgements = requests.length === 0 ? [] : await this.#parts.ports.judge(requests)
       if (this.#closed) return
       for (const [index, { ticket, id }] of unknown.entries()) this.#desk.get(ticket).judgements.set(id, judgements[index]!)
@@ -250,43 +262,55 @@ export class RunHost {
   }
 
   /** @returns undefined when the model has to say */
-  #judgeForm(submission: Submission, id: string): CoordinatorJudgement | undefined {
-    const rollout = submission.rollouts.get(id)!
+  #judgeForm(rollout: Rollout, due: DueTurn): CoordinatorJudgement | undefined {
     if (isTooOld(this.state, rollout.version)) return { kind: 'too_late' }
+    // The rollout went on, or begins anew: what a later turn followed may be gone.
+    if (due.turn > 0 && !isDue(findSample(this.state, due), due)) return { kind: 'too_late' }
     const { terms, manifestHashes } = this.#parts
     const seed = rolloutSeed(terms.runSecret, rollout.prompt, rollout.index)
     const reason = checkRollout(rollout, { ...terms, manifestHash: manifestHashes.get(rollout.version) ?? '', seed })
     return reason === undefined ? undefined : { kind: 'rejected', reason }
   }
 
+  #judgementRequest(rollout: Rollout, due: DueTurn): JudgementRequest {
+    const { book } = this.#parts
+    return { rollout, task: book.task(due.prompt), actions: due.turn === 0 ? [] : book.episode(due).actions }
+  }
+
   async #learn({ version, groups }: Learn): Promise<void> {
-    const { ports, buffered } = this.#parts
+    const { ports, book } = this.#parts
     const samples = groups.flatMap(group => group.samples)
-    const keys = samples.map(({ prompt, index, version }) => ({ id: `${prompt}/${index}`, version }))
-    const batch = groups.map(group => group.samples.map(sample => this.#taken(sample)))
+    const batch = groups.map(group => group.samples.map(sample => book.finished(sample)))
     const startedMs = ports.now()
     const metrics = await ports.learn(version, batch)
     const stepSeconds = (ports.now() - startedMs) / 1000
-    const shown = shownMetrics(metrics, { version: version + 1, lags: samples.map(({ lag }) => lag), stepSeconds })
+    this.#raiseOrLower(samples)
+    const shown = shownMetrics(metrics, { version: version + 1, lags: samples.map(({ lag }) => lag), stepSeconds, ...(this.#parts.curriculumRules && { level: this.#parts.curriculum.level }) })
     noteStep(this.ledger, shown, metrics.tokens)
-    for (const { id, version } of keys) buffered.delete(rolloutKey(id, version))
-    this.#turn([{ kind: 'policy_published', version: version + 1 }], { version, learnt: keys, metrics: { shown, learner: metrics } })
+    for (const sample of samples) book.forget(sample)
+    this.#turn([{ kind: 'policy_published', version: version + 1 }], { version, learnt: samples.map(idOf), metrics: { shown, learner: metrics } })
     ports.learnt(version + 1)
   }
 
-  #taken({ prompt, index, version }: Delivery): LearnerRollout {
-    const rollout = this.#parts.buffered.get(rolloutKey(`${prompt}/${index}`, version))
-    if (rollout === undefined) throw new Error(`rollout ${prompt}/${index} of version ${version} was accepted, but is not in the buffer`)
-    return rollout
+  /** The level of prompts that are not given out yet, by the successes of those that were learnt from. */
+  #raiseOrLower(samples: readonly SampleKey[]): void {
+    const { book, curriculum, curriculumRules } = this.#parts
+    if (curriculumRules === null) return
+    const outcomes = samples.map(sample => ({ prompt: sample.prompt, success: book.episode(sample).success }))
+    noteOutcomes(curriculum, curriculumRules, outcomes, this.state.nextPrompt)
   }
+}
+
+function idOf({ prompt, index }: SampleKey): string {
+  return `${prompt}/${index}`
 }
 
 type CoordinatorJudgement = Extract<CoordinatorInput, { kind: 'rollout_judged' }>['judgement']
 
-function judgedInput({ ticket, peer, judgements }: Submission, id: string, rollout: Delivery, known: CoordinatorJudgement | undefined): CoordinatorInput {
+function judgedInput({ ticket, peer, judgements }: Submission, id: string, rollout: DueTurn, known: CoordinatorJudgement | undefined): CoordinatorInput {
   return { kind: 'rollout_judged', ticket, peer, rollout, judgement: known ?? asInput(judgements.get(id)!) }
 }
 
 function asInput(judgement: Judgement): CoordinatorJudgement {
-  return judgement.outcome === 'accepted' ? { kind: 'accepted', reward: judgement.reward } : { kind: 'rejected', reason: judgement.reason }
+  return judgement.outcome === 'accepted' ? { kind: 'accepted', reward: judgement.reward, done: judgement.done } : { kind: 'rejected', reason: judgement.reason }
 }

@@ -9,7 +9,7 @@ import { startEvaluationThread, type EvaluationThread } from './evaluation-threa
 
 const modelDirectory = fileURLToPath(new URL('../../public/models/murmuration-tiny', import.meta.url))
 const lora: LoraConfig = { rank: 4, alpha: 32, targets: PROJECTIONS }
-const setup = { modelDirectory, lora, environment: { name: 'arithmetic', options: {} }, size: 512, maxTokens: 4 }
+const setup = { modelDirectory, lora, environment: { name: 'arithmetic', options: {}, levels: [] }, size: 512, limits: { turns: 1, maxTokens: 4, rolloutTokens: 256 } }
 let evaluation: EvaluationThread
 
 beforeAll(async () => {
@@ -36,6 +36,6 @@ test('measures the version that it is given, and the base model again afterwards
 })
 
 test('says in one line what it cannot use', async () => {
-  await expect(startEvaluationThread({ ...setup, environment: { name: 'chess', options: {} } })).rejects.toThrow('environment "chess" is unknown')
+  await expect(startEvaluationThread({ ...setup, environment: { name: 'chess', options: {}, levels: [] } })).rejects.toThrow('environment "chess" is unknown')
   await expect(startEvaluationThread({ ...setup, modelDirectory: `${modelDirectory}-missing` })).rejects.toThrow('config.json: missing')
 })

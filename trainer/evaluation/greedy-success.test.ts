@@ -2,16 +2,19 @@ import * as ort from 'onnxruntime-node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
 import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
-import type { Environment } from '#shared/environments/environment.ts'
+import { BatchGenerator, type GeneratedSample } from '#shared/engine/batch-generator.ts'
 import { environmentNamed } from '#shared/environments/environments.ts'
+import { actionText } from '#shared/environments/turn-tokens.ts'
 import { CHARACTER_VOCABULARY_SIZE, characterTokenizer } from '#shared/model/character-tokenizer.ts'
 import { randomWeights } from '#shared/model/random-weights.ts'
 import { loadTokenizer } from '#shared/model/tokenizer.ts'
+import { conversation } from '#shared/testing/conversation.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
-import { greedySuccess, heldOutTasks, playGreedily, type GreedyPolicy } from './greedy-success.ts'
+import { greedySuccess, heldOutTasks, playGreedily } from './greedy-success.ts'
+import { playEpisodes, type PlayingPolicy } from './play-episodes.ts'
 
-const MAX_TOKENS = 5
-let policy: GreedyPolicy
+const LIMITS = { turns: 3, maxTokens: 5, rolloutTokens: 64 }
+let policy: PlayingPolicy
 
 beforeAll(async () => {
   const config = tinyConfig({ vocabSize: CHARACTER_VOCABULARY_SIZE })
@@ -21,24 +24,10 @@ beforeAll(async () => {
 
 afterAll(() => policy.engine.release())
 
-interface Conversation {
-  readonly opening: string
-  readonly said: readonly string[]
-}
-
-/** Every answer is quoted in the next prompt; a task succeeds when its last answer is the one expected. */
-function conversation(turns: number, expected: ReadonlyMap<string, string> = new Map()): Environment<string, Conversation> {
-  return {
-    name: 'conversation',
-    sample: seed => `seed ${seed}`,
-    start: opening => ({ opening, said: [] }),
-    render: ({ opening, said }) => [opening, ...said].join('|'),
-    step: (state, action) => {
-      const said = [...state.said, action]
-      return { state: { ...state, said }, done: said.length === turns, reward: 1 / turns, info: { success: expected.get(state.opening) === action } }
-    },
-    view: ({ said }) => JSON.stringify(said)
-  }
+async function likeliest(context: readonly number[]): Promise<GeneratedSample> {
+  const generator = new BatchGenerator({ engine: policy.engine, uniform: () => 0, maxRows: 1 })
+  generator.submit({ prompt: Int32Array.from(context), samples: [{ id: 'only' }], maxTokens: LIMITS.maxTokens })
+  for (;;) for (const sample of await generator.step()) return sample
 }
 
 describe('held-out tasks', () => {
@@ -63,29 +52,42 @@ describe('playing greedily', () => {
   const openings = Array.from({ length: 150 }, (_, index) => 'prompt of its own length'.slice(0, 1 + (index % 20)) + index)
 
   test('answers each task as if it were alone, in the order given', async () => {
-    const together = await playGreedily(policy, conversation(1), openings, MAX_TOKENS)
+    const together = await playGreedily(policy, conversation(1), openings, LIMITS)
     expect(together.map(({ task }) => task)).toEqual(openings)
     expect(new Set(together.map(({ view }) => view)).size).toBeGreaterThan(20)
     for (const index of [0, 77, 149]) {
-      const [alone] = await playGreedily(policy, conversation(1), [openings[index]!], MAX_TOKENS)
+      const [alone] = await playGreedily(policy, conversation(1), [openings[index]!], LIMITS)
       expect(together[index]).toEqual(alone)
     }
   })
 
   test('takes as many turns as the environment asks for and adds up their rewards', async () => {
-    const [first] = await playGreedily(policy, conversation(1), ['start'], MAX_TOKENS)
-    const [third] = await playGreedily(policy, conversation(3), ['start'], MAX_TOKENS)
-    const said = JSON.parse(third!.view) as string[]
-    expect(said).toHaveLength(3)
-    expect(said[0]).toBe((JSON.parse(first!.view) as string[])[0])
-    const [second] = await playGreedily(policy, conversation(1), [`start|${said[0]}`], MAX_TOKENS)
-    expect(JSON.parse(second!.view)).toEqual([said[1]])
-    expect(third!.reward).toBeCloseTo(1, 12)
+    const { engine, tokenizer } = policy
+    const context = [engine.config.bosTokenId, ...tokenizer.encode('start')]
+    const said: string[] = []
+    for (const turn of [1, 2, 3]) {
+      const { tokens } = await likeliest(context)
+      said.push(actionText(tokenizer, engine.config.eosTokenIds, tokens))
+      context.push(...tokens, ...tokenizer.encode(`${turn}>${said.at(-1)}|`))
+    }
+    const [played] = await playGreedily(policy, conversation(3), ['start'], LIMITS)
+    expect(JSON.parse(played!.view)).toEqual(said)
+    expect(played!.reward).toBeCloseTo(1, 12)
+    const [cut] = await playGreedily(policy, conversation(9), ['start'], LIMITS)
+    expect(cut).toMatchObject({ view: played!.view, success: false, reward: 3 / 9 })
+  })
+
+  test('draws with a seed what the seed says, whatever is played beside it, and other seeds draw otherwise', async () => {
+    const seeds = Array.from({ length: 8 }, (_, index) => index.toString(16).repeat(64))
+    const together = await playEpisodes(policy, conversation(3), seeds.map(seed => ({ task: 'start', seed })), LIMITS)
+    const [alone] = await playEpisodes(policy, conversation(3), [{ task: 'start', seed: seeds[3]! }], LIMITS)
+    expect(together[3]!.actions).toEqual(alone!.actions)
+    expect(new Set(together.map(({ actions }) => JSON.stringify(actions))).size).toBeGreaterThan(4)
   })
 
   test('counts exactly the tasks that succeeded', async () => {
-    const played = await playGreedily(policy, conversation(1), openings, MAX_TOKENS)
+    const played = await playGreedily(policy, conversation(1), openings, LIMITS)
     const expected = new Map(played.slice(0, 60).map(({ task, view }) => [task, (JSON.parse(view) as string[])[0]!]))
-    expect(await greedySuccess(policy, conversation(1, expected), openings, MAX_TOKENS)).toEqual({ success: 60 / 150, n: 150 })
+    expect(await greedySuccess(policy, conversation(1, expected), openings, LIMITS)).toEqual({ success: 60 / 150, n: 150 })
   })
 })

@@ -1,14 +1,24 @@
 import type { LoraConfig } from '#shared/model/lora.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
 
-/** One prompt with one completion: the completion is `tokens` from `promptLength` on. */
+/** One prompt with what came of it: `tokens` from `promptLength` on. */
 export interface TokenSequence {
   readonly tokens: ArrayLike<number>
   /** At least 1: the first completion token needs something to be predicted from. */
   readonly promptLength: number
+  /** One entry for each token after the prompt: 1 for completion tokens, which the policy drew; 0 for an environment's, which are only read. Absent: all are the policy's. */
+  readonly mask?: ArrayLike<number>
 }
 
-/** What a policy says of a completion; both arrays have one entry per completion token, in nats. */
+/** Positions in `tokens` of the completion tokens, ascending. */
+export function completionPositions({ tokens, promptLength, mask }: TokenSequence): number[] {
+  if (mask !== undefined && mask.length !== tokens.length - promptLength) throw new RangeError(`a mask of ${mask.length} for ${tokens.length - promptLength} tokens`)
+  const positions: number[] = []
+  for (let position = promptLength; position < tokens.length; position++) if (mask === undefined || mask[position - promptLength] === 1) positions.push(position)
+  return positions
+}
+
+/** What a policy says of the completion tokens of a sequence; both arrays have one entry for each, in nats. */
 export interface ScoredSequence {
   /** log π(token | what precedes it), temperature 1. */
   readonly logProbs: Float32Array
@@ -24,7 +34,7 @@ export interface PolicyParameters {
   readonly adapter: Tensors | null
 }
 
-/** Called with the logits [vocab] that predict one completion token; `logits` is only valid during the call. */
+/** Called with the logits [vocab] that predict one completion token, `position` counting them from 0; `logits` is only valid during the call. */
 export type LogitsReader = (sequence: number, position: number, logits: Float32Array) => void
 
 /**

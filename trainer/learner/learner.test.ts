@@ -90,6 +90,25 @@ describe.each([
     expect(after).toBeGreaterThan(0.9)
   })
 
+  it('learns what was drawn and not what was observed: a rollout of two turns is as good as both of its turns alone', async () => {
+    const learnt = async (groups: RolloutGroup[]) => {
+      const metrics = await new GrpoLearner(newPolicy(), { loss: DEFAULT_LOSS, advantage: 'grpo' }).step(groups)
+      return metrics
+    }
+    const [said, heard, answered] = [[4, 2], [9, 10, 11], [6, 7]]
+    const both = (reward: number, last: number): LearnerRollout => ({ promptLength: 2, tokens: [1, 3, ...said, ...heard, ...answered, last], mask: [1, 1, 0, 0, 0, 1, 1, 1], behaviourLogProbs: [-2, -3, -2, -1, -3], reward })
+    const apart = (reward: number, last: number): LearnerRollout[] => [
+      { promptLength: 2, tokens: [1, 3, ...said], behaviourLogProbs: [-2, -3], reward },
+      { promptLength: 7, tokens: [1, 3, ...said, ...heard, ...answered, last], behaviourLogProbs: [-2, -1, -3], reward }
+    ]
+    const together = await learnt([[both(1, 8), both(0, 5)]])
+    const separate = await learnt([[...apart(1, 8), ...apart(0, 5)]])
+    expect(together).toMatchObject({ tokens: 10, tokensLearnt: 10, skipped: null })
+    expect(together.loss).toBeCloseTo(separate.loss!, 5)
+    expect(together.gradientNorm).toBeCloseTo(separate.gradientNorm!, 4)
+    expect(together.entropy).toBeCloseTo(separate.entropy!, 5)
+  })
+
   it('leaves out groups without variance, and does nothing when there is no other', async () => {
     const policy = newPolicy()
     const learner = new GrpoLearner(policy, { loss: DEFAULT_LOSS, advantage: 'grpo' })

@@ -1,10 +1,10 @@
 import { groupAdvantages, type AdvantageEstimator } from './advantage.ts'
-import type { ScoredSequence, TokenSequence } from './learner-backend.ts'
+import { completionPositions, type ScoredSequence, type TokenSequence } from './learner-backend.ts'
 import { createPolicyLoss, type LossConfig } from './losses/loss-config.ts'
 import { logRatio, type PolicyLoss } from './losses/policy-loss.ts'
 import type { TrainedPolicy } from './trained-policy.ts'
 
-/** One accepted completion with what the trusted prefill and the environment said of it. */
+/** One accepted rollout with what the trusted prefill and the environment said of it. */
 export interface LearnerRollout extends TokenSequence {
   /** log-prob of every completion token under the version that sampled it. */
   readonly behaviourLogProbs: ArrayLike<number>
@@ -127,7 +127,7 @@ export class GrpoLearner {
 }
 
 function completionTokens(rollouts: readonly LearnerRollout[]): number {
-  return rollouts.reduce((sum, { tokens, promptLength }) => sum + tokens.length - promptLength, 0)
+  return rollouts.reduce((sum, rollout) => sum + completionPositions(rollout).length, 0)
 }
 
 function rewardMetrics(rollouts: readonly LearnerRollout[]): { reward: number; rewardStd: number } {

@@ -1,4 +1,4 @@
-import type { TokenSequence } from './learner-backend.ts'
+import { completionPositions, type TokenSequence } from './learner-backend.ts'
 import { packLength, packPrompts, type PromptPack } from './prompt-pack.ts'
 
 /** Packs that run together, padded on the right to one length. Row r of pack i is row i · length + r of the batch. */
@@ -65,7 +65,7 @@ export function predictions(sequences: readonly TokenSequence[], batch: MicroBat
     const base = index * batch.length
     for (const [member, sequence] of pack.members.entries()) {
       const { tokens } = sequences[sequence]!
-      for (let position = pack.promptLength; position < tokens.length; position++) {
+      for (const position of completionPositions(sequences[sequence]!)) {
         const behind = position - pack.promptLength
         rows.push(base + (behind === 0 ? pack.promptLength : pack.starts[member]! + behind) - 1)
         targets.push(tokens[position]!)

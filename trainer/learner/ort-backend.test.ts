@@ -16,7 +16,7 @@ const LORA: LoraConfig = { rank: 3, alpha: 6, targets: PROJECTIONS }
 /** Small against the curvature of a sharp attention; the plain forward pass computes in float64, so rounding does not limit it. */
 const STEP = 1e-4
 
-/** Unequal lengths, so that every batch has padding; three completions share a prompt; some are a single token. */
+/** Unequal lengths, so that every batch has padding; three completions share a prompt; some are a single token; in two, an environment speaks in between. */
 function randomSequences(config: DecoderConfig): TokenSequence[] {
   const rng = createRng('sequences')
   const shared = [1, 4, 7]
@@ -26,9 +26,14 @@ function randomSequences(config: DecoderConfig): TokenSequence[] {
     { promptLength: 2, tokens: random(5) },
     { promptLength: 3, tokens: [...shared, ...random(1)] },
     { promptLength: 1, tokens: random(2) },
-    { promptLength: 3, tokens: [...shared, ...random(3)] },
-    { promptLength: 4, tokens: random(9) }
+    { promptLength: 3, tokens: [...shared, ...random(5)], mask: [1, 0, 0, 1, 1] },
+    { promptLength: 4, tokens: random(9), mask: [0, 1, 1, 0, 1] }
   ]
+}
+
+/** Positions of the tokens that the policy drew, whatever the backend thinks. */
+function drawn({ tokens, promptLength, mask }: TokenSequence): number[] {
+  return Array.from({ length: tokens.length - promptLength }, (_, at) => promptLength + at).filter((_, at) => mask?.[at] !== 0)
 }
 
 /** One coefficient per completion token, of both signs. */
@@ -75,12 +80,11 @@ describe.each(SETTINGS)('ort backend: $name', ({ config, lora }) => {
       seen[sequence]![position] = logits.slice()
     })
     for (const [index, rows] of reference().entries()) {
-      const { tokens, promptLength } = sequences[index]!
-      expect(scored[index]!.logProbs).toHaveLength(tokens.length - promptLength)
-      for (let position = promptLength; position < tokens.length; position++) {
+      const { tokens } = sequences[index]!
+      expect(scored[index]!.logProbs).toHaveLength(drawn(sequences[index]!).length)
+      for (const [at, position] of drawn(sequences[index]!).entries()) {
         const logits = rows[position - 1]!
         const logProbs = logSoftmax(logits)
-        const at = position - promptLength
         for (const [token, logit] of logits.entries()) expect(Math.abs(seen[index]![at]![token]! - logit)).toBeLessThan(1e-4)
         expect(Math.abs(scored[index]!.logProbs[at]! - logProbs[tokens[position]!]!)).toBeLessThan(1e-4)
         const entropy = -logProbs.reduce((sum, logProb) => sum + Math.exp(logProb) * logProb, 0)
@@ -101,9 +105,9 @@ describe.each(SETTINGS)('ort backend: $name', ({ config, lora }) => {
     )
     const objective = (): number =>
       reference().reduce((total, rows, index) => {
-        const { tokens, promptLength } = sequences[index]!
-        for (let position = promptLength; position < tokens.length; position++) {
-          total += coefficient(index, position - promptLength) * logSoftmax(rows[position - 1]!)[tokens[position]!]!
+        const { tokens } = sequences[index]!
+        for (const [at, position] of drawn(sequences[index]!).entries()) {
+          total += coefficient(index, at) * logSoftmax(rows[position - 1]!)[tokens[position]!]!
         }
         return total
       }, 0)

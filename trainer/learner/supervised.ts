@@ -1,4 +1,4 @@
-import type { TokenSequence } from './learner-backend.ts'
+import { completionPositions, type TokenSequence } from './learner-backend.ts'
 import type { TrainedPolicy, UpdateOutcome } from './trained-policy.ts'
 
 export interface SupervisedOutcome extends UpdateOutcome {
@@ -8,9 +8,9 @@ export interface SupervisedOutcome extends UpdateOutcome {
   readonly tokens: number
 }
 
-/** One update on examples: minimises −Σ log π(token) / N over the completion tokens of the batch; prompts are not learnt. */
+/** One update on examples: minimises −Σ log π(token) / N over the completion tokens of the batch; prompts and observations are not learnt. */
 export async function supervisedStep(policy: TrainedPolicy, examples: readonly TokenSequence[]): Promise<SupervisedOutcome> {
-  const tokens = examples.reduce((sum, example) => sum + example.tokens.length - example.promptLength, 0)
+  const tokens = examples.reduce((sum, example) => sum + completionPositions(example).length, 0)
   let loss = 0
   const outcome = await policy.update(
     examples,

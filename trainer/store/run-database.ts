@@ -1,15 +1,16 @@
 /**
- * What a run remembers, in SQLite: every judged rollout, the metrics of every step, and a snapshot of the coordinator and the
+ * What a run remembers, in SQLite: every judged turn of every rollout, the metrics of every step, and a snapshot of the coordinator and the
  * books. A rollout and the snapshot that counts it are written in one transaction, before the peer is told.
  */
 import Database from 'libsql'
 import type { CoordinatorState } from '#shared/coordination/coordinator-state.ts'
+import type { Curriculum } from '#shared/coordination/curriculum.ts'
 import type { RunLedger } from '#shared/coordination/run-ledger.ts'
 import type { LearnerMetrics } from '#shared/protocol/run-feed.ts'
 import { UserError } from '../user-error.ts'
 
 /** Raised with every change of the tables; a run directory of another one is refused. */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 const TABLES = `
   CREATE TABLE rollouts (
@@ -17,6 +18,7 @@ const TABLES = `
     id TEXT NOT NULL,
     prompt INTEGER NOT NULL,
     sample INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
     version INTEGER NOT NULL,
     peer TEXT NOT NULL,
     tokens TEXT NOT NULL,
@@ -29,16 +31,17 @@ const TABLES = `
     learnt_at INTEGER,
     received_ms INTEGER NOT NULL
   );
-  CREATE UNIQUE INDEX accepted_once ON rollouts (id, version) WHERE outcome = 'accepted';
+  CREATE UNIQUE INDEX accepted_once ON rollouts (id, turn) WHERE outcome = 'accepted';
   CREATE INDEX by_prompt ON rollouts (prompt);
   CREATE TABLE metrics (version INTEGER PRIMARY KEY, json TEXT NOT NULL);
   CREATE TABLE snapshot (only INTEGER PRIMARY KEY CHECK (only = 1), json TEXT NOT NULL);
 `
 
-export interface JudgedRollout {
+export interface JudgedTurn {
   readonly id: string
   readonly prompt: number
   readonly index: number
+  readonly turn: number
   readonly version: number
   readonly peer: string
   readonly tokens: readonly number[]
@@ -48,51 +51,49 @@ export interface JudgedRollout {
   readonly completionText: string
   readonly outcome: 'accepted' | 'stale' | 'rejected'
   readonly reason: string | null
+  /** Of the rollout up to here. */
   readonly reward: number | null
   readonly receivedMs: number
 }
 
 /** Accepted, and not learnt from yet. */
-export interface BufferedRollout {
+export interface KeptTurn {
   readonly id: string
-  readonly version: number
+  readonly turn: number
   readonly tokens: readonly number[]
   readonly behaviourLogProbs: readonly number[]
-  readonly reward: number
 }
 
 export interface RunSnapshot {
   readonly coordinator: CoordinatorState
+  readonly curriculum: Curriculum
   readonly ledger: RunLedger
-}
-
-export interface RolloutKey {
-  readonly id: string
-  readonly version: number
 }
 
 /** A learner step from `version` that is done. */
 export interface StepRecord {
   readonly version: number
-  readonly learnt: readonly RolloutKey[]
+  /** Ids. */
+  readonly learnt: readonly string[]
   /** As pages show it, and all that the learner measured. */
   readonly metrics: { readonly shown: LearnerMetrics; readonly learner: object }
 }
 
-export interface TurnRecord {
-  readonly judged?: readonly JudgedRollout[]
-  /** Accepted rollouts that became too old before they were learnt from. */
-  readonly outdated?: readonly RolloutKey[]
+/** `outdated`: what was accepted of the rollout became too old before it was learnt from. */
+export type RolloutChange = { readonly kind: 'judged'; readonly turn: JudgedTurn } | { readonly kind: 'outdated'; readonly id: string }
+
+export interface CoordinatorRecord {
+  /** In the order in which they happened. */
+  readonly changes?: readonly RolloutChange[]
   readonly step?: StepRecord | undefined
   readonly snapshot: RunSnapshot
 }
 
-interface BufferedRow {
+interface KeptRow {
   readonly id: string
-  readonly version: number
+  readonly turn: number
   readonly tokens: string
   readonly behaviour_log_probs: string
-  readonly reward: number
 }
 
 export class RunDatabase {
@@ -109,11 +110,13 @@ export class RunDatabase {
     this.#transaction(() => this.#database.exec(`${TABLES} PRAGMA user_version = ${SCHEMA_VERSION};`))
   }
 
-  /** Writes everything that one turn of the coordinator decided, or nothing. */
-  record({ judged = [], outdated = [], step, snapshot }: TurnRecord): void {
+  /** Writes everything that the coordinator decided at once, or nothing. */
+  record({ changes = [], step, snapshot }: CoordinatorRecord): void {
     this.#transaction(() => {
-      for (const rollout of judged) this.#insert(rollout)
-      this.#update("outcome = 'stale'", outdated)
+      for (const change of changes) {
+        if (change.kind === 'judged') this.#insert(change.turn)
+        else this.#update("outcome = 'stale'", [change.id])
+      }
       if (step !== undefined) {
         this.#update(`learnt_at = ${step.version}`, step.learnt)
         this.#database.prepare('INSERT OR REPLACE INTO metrics (version, json) VALUES (?, ?)').run([step.version + 1, JSON.stringify(step.metrics)])
@@ -126,17 +129,17 @@ export class RunDatabase {
   snapshot(): RunSnapshot | undefined {
     const row = this.#database.prepare('SELECT json FROM snapshot').get() as { json: string } | undefined
     if (row === undefined) return undefined
-    const { coordinator, ledger } = JSON.parse(row.json) as RunSnapshot
+    const { coordinator, curriculum, ledger } = JSON.parse(row.json) as RunSnapshot
     const steps = this.#database.prepare('SELECT json FROM metrics WHERE version <= ? ORDER BY version').all([coordinator.version]) as { json: string }[]
-    return { coordinator, ledger: { ...ledger, metrics: steps.map(({ json }) => (JSON.parse(json) as StepRecord['metrics']).shown) } }
+    return { coordinator, curriculum, ledger: { ...ledger, metrics: steps.map(({ json }) => (JSON.parse(json) as StepRecord['metrics']).shown) } }
   }
 
-  buffered(): BufferedRollout[] {
-    const rows = this.#database.prepare("SELECT id, version, tokens, behaviour_log_probs, reward FROM rollouts WHERE outcome = 'accepted' AND learnt_at IS NULL ORDER BY number").all() as BufferedRow[]
-    return rows.map(({ id, version, tokens, behaviour_log_probs, reward }) => ({
+  /** In the order in which they were accepted. */
+  kept(): KeptTurn[] {
+    const rows = this.#database.prepare("SELECT id, turn, tokens, behaviour_log_probs FROM rollouts WHERE outcome = 'accepted' AND learnt_at IS NULL ORDER BY number").all() as KeptRow[]
+    return rows.map(({ id, turn, tokens, behaviour_log_probs }) => ({
       id,
-      version,
-      reward,
+      turn,
       tokens: JSON.parse(tokens) as number[],
       behaviourLogProbs: JSON.parse(behaviour_log_probs) as number[]
     }))
@@ -146,34 +149,35 @@ export class RunDatabase {
     this.#database.close()
   }
 
-  #insert(rollout: JudgedRollout): void {
+  #insert(turn: JudgedTurn): void {
     this.#database
       .prepare(
         `INSERT INTO rollouts
-         (id, prompt, sample, version, peer, tokens, behaviour_log_probs, prompt_text, completion_text, outcome, reason, reward, received_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+         (id, prompt, sample, turn, version, peer, tokens, behaviour_log_probs, prompt_text, completion_text, outcome, reason, reward, received_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
       )
       .run([
-        rollout.id,
-        rollout.prompt,
-        rollout.index,
-        rollout.version,
-        rollout.peer,
-        JSON.stringify(rollout.tokens),
-        rollout.behaviourLogProbs === null ? null : JSON.stringify(rollout.behaviourLogProbs),
-        rollout.promptText,
-        rollout.completionText,
-        rollout.outcome,
-        rollout.reason,
-        rollout.reward,
-        rollout.receivedMs
+        turn.id,
+        turn.prompt,
+        turn.index,
+        turn.turn,
+        turn.version,
+        turn.peer,
+        JSON.stringify(turn.tokens),
+        turn.behaviourLogProbs === null ? null : JSON.stringify(turn.behaviourLogProbs),
+        turn.promptText,
+        turn.completionText,
+        turn.outcome,
+        turn.reason,
+        turn.reward,
+        turn.receivedMs
       ])
   }
 
-  #update(change: string, rollouts: readonly RolloutKey[]): void {
-    if (rollouts.length === 0) return
-    const update = this.#database.prepare(`UPDATE rollouts SET ${change} WHERE id = ? AND version = ? AND outcome = 'accepted'`)
-    for (const { id, version } of rollouts) update.run([id, version])
+  #update(change: string, ids: readonly string[]): void {
+    if (ids.length === 0) return
+    const update = this.#database.prepare(`UPDATE rollouts SET ${change} WHERE id = ? AND outcome = 'accepted' AND learnt_at IS NULL`)
+    for (const id of ids) update.run([id])
   }
 
   #transaction(work: () => void): void {
@@ -189,6 +193,6 @@ export class RunDatabase {
 }
 
 /** They have a table of their own: a snapshot must not grow with the run. */
-function withoutMetrics({ coordinator, ledger }: RunSnapshot): RunSnapshot {
-  return { coordinator, ledger: { ...ledger, metrics: [] } }
+function withoutMetrics({ ledger, ...others }: RunSnapshot): RunSnapshot {
+  return { ...others, ledger: { ...ledger, metrics: [] } }
 }

@@ -1,13 +1,14 @@
 /**
  * The folder of a run: `run.json` (the resolved run file), `secrets.json` (signing key and run secret, readable by the owner
- * alone), `rollouts.sqlite`, `checkpoints/`, and `report.json` in the end.
+ * alone), `rollouts.sqlite`, `checkpoints/`, a copy of the task's data where it is made of a file, and `report.json` in the end.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { sha256Hex } from '#shared/crypto/sha256.ts'
 import { signingKeyFrom, type SigningKey } from '#shared/crypto/signature.ts'
 import { decode, describeMalformed, v } from '#shared/protocol/schema.ts'
+import { readQuestions } from '../question-file.ts'
 import { checkRunFile, type RunFileOverrides } from '../run-file.ts'
 import type { RunFile } from '../run-file-schema.ts'
 import { UserError } from '../user-error.ts'
@@ -28,14 +29,21 @@ export interface RunDirectory {
   readonly checkpoints: string
 }
 
-/** @throws {UserError} when there is a run in the folder already */
+/** In a run's folder; a run whose data could change under it could not be resumed. */
+const DATA_FILE = 'questions.jsonl'
+
+/** @throws {UserError} when there is a run in the folder already, or the task's data cannot be read */
 export function createRunDirectory(path: string, runFile: RunFile): RunDirectory {
   if (existsSync(join(path, 'run.json'))) throw new UserError(`${path}: there is a run in this folder; continue it with --resume, or choose another --run-directory`)
+  const { environment } = runFile
+  if (environment.file !== undefined) readQuestions(environment.file)
   mkdirSync(path, { recursive: true })
+  if (environment.file !== undefined) copyFileSync(environment.file, join(path, DATA_FILE))
+  const kept: RunFile = environment.file === undefined ? runFile : { ...runFile, environment: { ...environment, file: DATA_FILE } }
   const made = { signingSeed: randomBytes(32).toString('hex'), runSecret: secretFor(runFile.seed) }
   writeDurably(join(path, 'secrets.json'), `${JSON.stringify(made)}\n`, 0o600)
-  writeDurably(join(path, 'run.json'), asJson(runFile))
-  return describe(path, runFile, made)
+  writeDurably(join(path, 'run.json'), asJson(kept))
+  return describe(path, kept, made)
 }
 
 /**
@@ -59,10 +67,11 @@ function secretFor(seed: number): string {
 }
 
 function describe(path: string, runFile: RunFile, { signingSeed, runSecret }: v.InferOutput<typeof secrets>): RunDirectory {
+  const { environment } = runFile
   return {
     path,
     run: runIdFrom(path),
-    runFile,
+    runFile: environment.file === undefined ? runFile : { ...runFile, environment: { ...environment, file: resolve(path, environment.file) } },
     signingKey: signingKeyFrom(Buffer.from(signingSeed, 'hex')),
     runSecret: new Uint8Array(Buffer.from(runSecret, 'hex')),
     database: join(path, 'rollouts.sqlite'),

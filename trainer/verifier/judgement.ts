@@ -1,20 +1,20 @@
-/** Judges rollouts whose form and lease are in order: one trusted prefill per version, then the environment. */
-import type { Environment } from '#shared/environments/environment.ts'
-import { actionText, promptTokens } from '#shared/environments/turn-tokens.ts'
-import type { Model } from '#shared/model/model-directory.ts'
+/** Judges turns whose form and lease are in order: one trusted prefill per version, then the environment. */
+import { tokensDrawn } from '#shared/environments/episode.ts'
 import { logProb } from '#shared/model/sampling.ts'
 import type { RejectionReason, Rollout } from '#shared/protocol/rollout.ts'
 import { uniform } from '#shared/verification/committed-randomness.ts'
 import { checkToken } from '#shared/verification/token-check.ts'
+import type { EpisodeSource, TaskKey } from '../episode-source.ts'
 import type { LearnerBackend, PolicyParameters, ScoredSequence } from '../learner/learner-backend.ts'
 
 export interface JudgementRequest {
   readonly rollout: Rollout
-  /** Draws the rollout's task from the training split. */
-  readonly taskSeed: string
+  readonly task: TaskKey
+  /** Of its earlier turns, which were accepted. */
+  readonly actions: readonly (readonly number[])[]
 }
 
-/** Texts are for people. */
+/** Texts are for people, and of this turn. */
 interface Shown {
   readonly id: string
   readonly prompt: string
@@ -24,18 +24,18 @@ interface Shown {
 export type Judgement =
   | (Shown & {
       readonly outcome: 'accepted'
-      readonly promptTokens: readonly number[]
       /** log-prob of every completion token under the version that sampled it, from the trusted prefill; in nats. */
       readonly behaviourLogProbs: Float32Array
-      /** Given by the environment; the tab has no say. */
+      /** Of the rollout so far. Given by the environment; the tab has no say. */
       readonly reward: number
+      /** No further turn follows. */
+      readonly done: boolean
     })
   | (Shown & { readonly outcome: 'rejected'; readonly reason: RejectionReason })
 
 export interface Judge {
-  readonly model: Model
   readonly backend: LearnerBackend
-  readonly environment: Environment
+  readonly episodes: EpisodeSource
   /** What each kept version consists of. */
   readonly versions: ReadonlyMap<number, PolicyParameters>
 }
@@ -43,8 +43,11 @@ export interface Judge {
 interface Played {
   readonly request: JudgementRequest
   readonly shown: Shown
-  readonly promptTokens: readonly number[]
+  /** All tokens before the turn, and how many random numbers they used up. */
+  readonly before: readonly number[]
+  readonly position: number
   readonly reward: number
+  readonly done: boolean
 }
 
 /** @returns one judgement per request, in their order */
@@ -65,31 +68,31 @@ function byVersion(requests: readonly JudgementRequest[]): Map<number, number[]>
   return indices
 }
 
-/** Replays the environment: prompt and reward come from the task, not from the tab. */
-function play({ model: { tokenizer, config }, environment }: Judge, request: JudgementRequest): Played {
-  const state = environment.start(environment.sample(request.taskSeed, 'train'))
-  const prompt = environment.render(state)
-  const completion = actionText(tokenizer, config.eosTokenIds, request.rollout.tokens)
-  const { reward } = environment.step(state, completion)
-  return { request, shown: { id: request.rollout.id, prompt, completion }, promptTokens: promptTokens(tokenizer, config.bosTokenId, prompt), reward }
+/** Replays the environment: prompt, observations and reward come from the task and the actions that were accepted, not from the tab. */
+function play({ episodes }: Judge, request: JudgementRequest): Played {
+  const before = episodes.replay(request.task, request.actions)
+  const { turns, reward, end } = episodes.takeTurn(request.task, before, request.rollout.tokens)
+  const shown = { id: request.rollout.id, prompt: before.shown, completion: turns.at(-1)!.said }
+  return { request, shown, before: before.tokens, position: tokensDrawn(before), reward, done: end !== null }
 }
 
 async function judgeVersion({ backend }: Judge, parameters: PolicyParameters, played: readonly Played[]): Promise<Judgement[]> {
   const faults: (RejectionReason | undefined)[] = []
-  const sequences = played.map(({ request, promptTokens: prompt }) => ({ tokens: [...prompt, ...request.rollout.tokens], promptLength: prompt.length }))
+  const sequences = played.map(({ request, before }) => ({ tokens: [...before, ...request.rollout.tokens], promptLength: before.length }))
   const scored = await backend.score(parameters, sequences, (sequence, position, logits) => {
-    const { tokens, logProbs, seed } = played[sequence]!.request.rollout
+    const { position: drawn, request } = played[sequence]!
+    const { tokens, logProbs, seed } = request.rollout
     const token = tokens[position]!
-    faults[sequence] ??= checkToken(logits, { token, u: uniform(seed, position), claimed: logProbs[position]!, trusted: logProb(logits, token) })
+    faults[sequence] ??= checkToken(logits, { token, u: uniform(seed, drawn + position), claimed: logProbs[position]!, trusted: logProb(logits, token) })
   })
   return played.map((each, index) => conclude(each, faults[index], scored[index]!))
 }
 
-function conclude({ shown, promptTokens: prompt, reward }: Played, fault: RejectionReason | undefined, { logProbs }: ScoredSequence): Judgement {
+function conclude({ shown, reward, done }: Played, fault: RejectionReason | undefined, { logProbs }: ScoredSequence): Judgement {
   if (fault !== undefined) return rejected(shown, fault)
   // A version whose weights are not finite must not slip through the comparisons.
   if (!logProbs.every(Number.isFinite)) return rejected(shown, 'log_prob_mismatch')
-  return { ...shown, outcome: 'accepted', promptTokens: prompt, behaviourLogProbs: logProbs, reward }
+  return { ...shown, outcome: 'accepted', behaviourLogProbs: logProbs, reward, done }
 }
 
 function rejected(shown: Shown, reason: RejectionReason): Judgement {

@@ -1,9 +1,10 @@
 /** The verifier's thread: replays rollouts on exactly the version that sampled them, beside the learner and never behind it. */
-import type { Environment } from '#shared/environments/environment.ts'
-import { environmentNamed } from '#shared/environments/environments.ts'
+import type { EpisodeLimits } from '#shared/environments/episode.ts'
 import { readModelDirectory, type Model } from '#shared/model/model-directory.ts'
 import type { LoraConfig } from '#shared/model/lora.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
+import { openLevels, type EnvironmentSpec } from '../environment-spec.ts'
+import { EpisodeSource } from '../episode-source.ts'
 import type { LearnerBackend, PolicyParameters, TokenSequence } from '../learner/learner-backend.ts'
 import { createOrtBackend } from '../learner/ort-backend.ts'
 import { modelFiles } from '../model-files.ts'
@@ -15,7 +16,8 @@ export interface VerifierSetup {
   readonly modelDirectory: string
   /** null: the run trains all parameters. */
   readonly lora: LoraConfig | null
-  readonly environment: { readonly name: string; readonly options: unknown }
+  readonly environment: EnvironmentSpec
+  readonly limits: EpisodeLimits
   /** Cores that one operator may use. */
   readonly threads?: number
 }
@@ -23,7 +25,7 @@ export interface VerifierSetup {
 interface Opened {
   readonly model: Model
   readonly backend: LearnerBackend
-  readonly environment: Environment
+  readonly episodes: EpisodeSource
   readonly versions: Map<number, PolicyParameters>
 }
 
@@ -31,10 +33,10 @@ interface Opened {
 export class VerifierApi {
   #opened: Opened | undefined
 
-  async open({ modelDirectory, lora, environment: { name, options }, threads = 1 }: VerifierSetup): Promise<void> {
+  async open({ modelDirectory, lora, environment, limits, threads = 1 }: VerifierSetup): Promise<void> {
     const model = await readModelDirectory(modelFiles(modelDirectory))
     const backend = await createOrtBackend(model.config, lora, { threads })
-    this.#opened = { model, backend, environment: environmentNamed(name, options), versions: new Map() }
+    this.#opened = { model, backend, episodes: new EpisodeSource(openLevels(environment), model, limits), versions: new Map() }
   }
 
   /** Keeps what a version consists of: the adapter, or without LoRA all weights. */

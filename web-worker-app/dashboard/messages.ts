@@ -45,6 +45,7 @@ export const messages = {
     busyNote: 'of the run’s time in learner steps',
     rollouts: 'Rollouts',
     rolloutsNote: (stale: string, rejected: string) => `accepted; ${stale} stale, ${rejected} rejected`,
+    rolloutsOfTurnsNote: (accepted: string, stale: string, rejected: string) => `finished; of their turns ${accepted} accepted, ${stale} stale, ${rejected} rejected`,
     flow: 'In flight / buffered',
     flowValue: (inFlight: string, buffered: string) => `${inFlight} / ${buffered}`,
     flowNote: (leased: string) => `rollouts now; ${leased} leased so far`,

@@ -1,23 +1,33 @@
 import { useState } from 'react'
 import { runMessages } from '../presentation/run-messages.ts'
 import { messages } from './messages.ts'
-import type { RolloutView } from './view-model.ts'
+import type { RolloutView, TurnView } from './view-model.ts'
 
 const text = messages.rollouts
 const FILTERS = ['all', 'accepted', 'stale', 'rejected'] as const
 type Filter = (typeof FILTERS)[number]
 
+function TurnText({ turn }: { readonly turn: TurnView }) {
+  return (
+    <p className="rollout-text">
+      <span className="visually-hidden">{text.prompt}: </span>
+      <span className="prompt">{turn.prompt}</span>
+      <span className="visually-hidden"> {text.completion}: </span>
+      <span className="completion">{turn.completion}</span>
+    </p>
+  )
+}
+
 function RolloutItem({ rollout }: { readonly rollout: RolloutView }) {
   const facts = [rollout.reward, rollout.version, rollout.peer, rollout.reason]
   return (
-    <li data-rollout={rollout.id} data-outcome={rollout.outcome}>
+    <li data-rollout={rollout.id} data-outcome={rollout.outcome} data-turns={rollout.earlier.length + 1}>
       <div className="rollout-line">
-        <p className="rollout-text">
-          <span className="visually-hidden">{text.prompt}: </span>
-          <span className="prompt">{rollout.prompt}</span>
-          <span className="visually-hidden"> {text.completion}: </span>
-          <span className="completion">{rollout.completion}</span>
-        </p>
+        <div className="rollout-turns">
+          {[...rollout.earlier, rollout].map((turn, index) => (
+            <TurnText key={index} turn={turn} />
+          ))}
+        </div>
         <span className="chip" data-outcome={rollout.outcome}>
           {rollout.outcomeLabel}
         </span>

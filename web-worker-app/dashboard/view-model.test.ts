@@ -145,6 +145,15 @@ test('of thousands of peers the table shows a bounded number, and says how many 
   expect(view.hidden).toBe(5000 + 3 - PEERS_SHOWN)
 })
 
+test('of a run with several turns, rollouts are shown with all of them, and counted when they are finished', () => {
+  const [latest] = sampleFeed.latestRollouts
+  const earlier = [{ prompt: 'guess 1-9: ', completion: '5' }]
+  const { rollouts, ...report } = sampleFeed.report
+  const view = runView({ ...sampleFeed, report: { ...report, rollouts: { ...rollouts, finished: 310 } }, latestRollouts: [{ ...latest!, earlier }, latest!] })
+  expect(view.rollouts.map(({ earlier }) => earlier)).toEqual([earlier, []])
+  expect(view.cards.find(({ id }) => id === 'rollouts')).toMatchObject({ value: '310', note: 'finished; of their turns 872 accepted, 41 stale, 15 rejected' })
+})
+
 test('rollouts and rejections are told in words; an unknown reason comes through as it is', () => {
   const [accepted, rejected] = runView().rollouts
   expect(accepted).toMatchObject({ outcomeLabel: 'Accepted', reward: 'reward 1', reason: null, version: 'version 3', peer: 'peer bbbbbb' })

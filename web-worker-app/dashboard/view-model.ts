@@ -29,10 +29,15 @@ export interface CardView {
   readonly note: string
 }
 
-export interface RolloutView {
-  readonly id: string
+export interface TurnView {
   readonly prompt: string
   readonly completion: string
+}
+
+export interface RolloutView extends TurnView {
+  readonly id: string
+  /** Before the one that `prompt` and `completion` show, oldest first. */
+  readonly earlier: readonly TurnView[]
   readonly outcome: RunFeed['latestRollouts'][number]['outcome']
   readonly outcomeLabel: string
   readonly reward: string | null
@@ -134,8 +139,11 @@ function cardViews(feed: RunFeed): CardView[] {
     {
       id: 'rollouts',
       label: cards.rollouts,
-      value: formatInteger(rollouts.accepted),
-      note: cards.rolloutsNote(formatInteger(rollouts.stale), formatInteger(totalRejected(feed)))
+      value: formatInteger(rollouts.finished ?? rollouts.accepted),
+      note:
+        rollouts.finished === undefined
+          ? cards.rolloutsNote(formatInteger(rollouts.stale), formatInteger(totalRejected(feed)))
+          : cards.rolloutsOfTurnsNote(formatInteger(rollouts.accepted), formatInteger(rollouts.stale), formatInteger(totalRejected(feed)))
     },
     { id: 'flow', label: cards.flow, value: cards.flowValue(formatInteger(feed.inFlight), formatInteger(feed.buffered)), note: cards.flowNote(formatInteger(rollouts.leased)) },
     {
@@ -151,6 +159,7 @@ function rolloutViews(feed: RunFeed): RolloutView[] {
   const text = messages.rollouts
   return feed.latestRollouts.map(rollout => ({
     id: rollout.id,
+    earlier: rollout.earlier ?? [],
     prompt: rollout.prompt,
     completion: rollout.completion,
     outcome: rollout.outcome,

@@ -60,7 +60,9 @@ export class Contribution {
         rejection: verdict.outcome === 'rejected' ? verdict.reason : null
       })
     }
-    this.#judged = readableFirst([...judged.toReversed(), ...this.#judged])
+    // A later turn of the same rollout takes the place of the one before.
+    const ids = new Set(judged.map(({ id }) => id))
+    this.#judged = readableFirst([...judged.toReversed(), ...this.#judged.filter(({ id }) => !ids.has(id))])
   }
 
   /** @param shown of this tab, from the run's feed */

@@ -14,6 +14,7 @@ interface Sample {
   readonly prompt: number
   readonly index: number
   readonly seed: string
+  readonly turn: number
 }
 
 interface RunningBatch {
@@ -37,10 +38,10 @@ export class LeasedBatches {
   begin(batch: Batch): SequenceRequest[] {
     const { id, version, maxTokens } = batch
     const requests = batch.prompts.flatMap(({ lease, prompt, tokens, samples }) =>
-      samples.map(({ index, seed }): SequenceRequest => {
+      samples.map(({ index, seed, turn = 0, position = 0 }): SequenceRequest => {
         const key = `batch ${id}: ${lease}/${prompt}/${index}`
-        this.#samples.set(key, { batch, lease, prompt, index, seed })
-        return { key, prompt: tokens, drawn: { tokens: [], logProbs: [] }, maxTokens, seed, temperature: 1, version, interactive: false }
+        this.#samples.set(key, { batch, lease, prompt, index, seed, turn })
+        return { key, prompt: tokens, drawn: { tokens: [], logProbs: [] }, maxTokens, seed, position, temperature: 1, version, interactive: false }
       })
     )
     this.#running.set(id, { left: requests.length, report: [] })
@@ -51,13 +52,13 @@ export class LeasedBatches {
   take(event: Generated): boolean {
     const sample = this.#samples.get(event.key)
     if (sample === undefined || event.kind !== 'finished') return false
-    const { lease, prompt, index, seed, batch: { id, version, manifestHash } } = sample
+    const { lease, prompt, index, seed, turn, batch: { id, version, manifestHash } } = sample
     this.#samples.delete(event.key)
     const running = this.#running.get(id)!
     running.left--
     running.report.push({
       lease,
-      rollout: { id: `${prompt}/${index}`, version, manifestHash, prompt, index, seed, tokens: [...event.tokens], logProbs: [...event.logProbs], finish: event.finish }
+      rollout: { id: `${prompt}/${index}`, version, manifestHash, prompt, index, seed, ...(turn > 0 && { turn }), tokens: [...event.tokens], logProbs: [...event.logProbs], finish: event.finish }
     })
     return true
   }

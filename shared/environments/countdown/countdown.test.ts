@@ -1,0 +1,120 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { countdown, splitOf, type CountdownTask } from '../countdown.ts'
+import { environmentNamed } from '../environments.ts'
+import type { Environment } from '../environment.ts'
+import { EXPRESSION_FAULTS, readExpression, type ExpressionRules } from './expression.ts'
+import { OPERATIONS, type Operation } from './rational.ts'
+import { solve } from './solver.ts'
+
+const RULES: ExpressionRules = { numbers: [3, 5, 7], operations: OPERATIONS, useAll: true }
+
+describe('expressions', () => {
+  test.each([
+    ['3*(5+7)', 36, 1],
+    ['3 + 5 * 7', 38, 1],
+    ['(3)-5-7', -9, 1],
+    ['7/(3-5)', -7, 2],
+    ['((7)/ 5)/3', 7, 15],
+    [' 3*5+7 ', 22, 1]
+  ])('reads %s as %d/%d', (text, numerator, denominator) => {
+    expect(readExpression(text, RULES)).toEqual({ kind: 'value', value: { numerator, denominator } })
+  })
+
+  test.each([
+    ['', 'number_expected', 0, false],
+    ['3+', 'number_expected', 2, false],
+    ['3+*5', 'number_expected', 2, false],
+    ['-3+5', 'number_expected', 0, false],
+    ['()', 'number_expected', 1, false],
+    ['3 5', 'operation_expected', 2, false],
+    ['3+5)', 'operation_expected', 3, false],
+    ['3(5)', 'operation_expected', 1, false],
+    ['(3 5', 'operation_expected', 3, false],
+    ['(3+5', 'unclosed_parenthesis', 4, false],
+    ['3+x', 'unexpected_character', 2, false],
+    ['3×5', 'unexpected_character', 1, false],
+    ['(3,', 'unexpected_character', 2, false],
+    ['3\n+5', 'unexpected_character', 1, false],
+    ['process.exit()', 'unexpected_character', 0, false],
+    ['('.repeat(33), 'too_deep', 32, false],
+    ['3+'.repeat(200), 'too_long', 256, false],
+    ['3+5+8', 'number_not_given', 4, true],
+    ['3+5+7+5', 'number_used_up', 6, true],
+    ['3+5', 'number_unused', 3, true],
+    ['7/(3-3)', 'number_used_up', 5, true],
+    ['999999999999999999999*3', 'number_not_given', 0, true]
+  ])('refuses %j: %s at %d', (text, code, position, syntax) => {
+    expect(readExpression(text, RULES)).toEqual({ kind: 'refused', code, position, syntax })
+  })
+
+  test('refuses a division by zero, and operations that are not allowed', () => {
+    expect(readExpression('7/(3-3)', { ...RULES, numbers: [3, 3, 7] })).toEqual({ kind: 'refused', code: 'division_by_zero', position: 1, syntax: true })
+    expect(readExpression('3+5/7', { ...RULES, operations: ['+', '-'] })).toEqual({ kind: 'refused', code: 'operation_not_allowed', position: 3, syntax: true })
+  })
+
+  test('whatever the text, says a value or a known fault at a place in it', () => {
+    const garbage = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom('(', ')', '+', '-', '*', '/', '3', '5', '7', ' ') }))
+    fc.assert(
+      fc.property(garbage, text => {
+        const read = readExpression(text, RULES)
+        const isSound = read.kind === 'value' ? read.value.denominator >= 1 : EXPRESSION_FAULTS.includes(read.code) && read.position >= 0 && read.position <= text.length
+        expect({ read, isSound }).toMatchObject({ isSound: true })
+      })
+    )
+  })
+})
+
+describe('the solver', () => {
+  test('finds what there is, in as few parentheses as it takes, and says when there is nothing', () => {
+    const rules = { operations: OPERATIONS, useAll: true }
+    const found = solve([1, 5, 5, 5], 24, rules)!
+    expect(readExpression(found, { ...rules, numbers: [1, 5, 5, 5] })).toEqual({ kind: 'value', value: { numerator: 24, denominator: 1 } })
+    expect(found.match(/\(/g)).toHaveLength(1)
+    expect(solve([1, 1], 7, rules)).toBeUndefined()
+    expect(solve([7, 100], 100, { operations: ['+'], useAll: false })).toBe('100')
+    expect(solve([7, 100], 100, { operations: ['+'], useAll: true })).toBeUndefined()
+  })
+})
+
+describe('countdown', () => {
+  const options = fc.record({
+    numbers: fc.integer({ min: 3, max: 4 }),
+    largestNumber: fc.integer({ min: 9, max: 30 }),
+    operations: fc.uniqueArray(fc.constantFrom<Operation>(...OPERATIONS), { minLength: 1, maxLength: 4 }),
+    useAll: fc.boolean()
+  })
+
+  test('poses only what can be reached: the demonstration always succeeds, whatever the options', () => {
+    fc.assert(
+      fc.property(options, fc.nat(), fc.constantFrom('train' as const, 'held-out' as const), (given, seed, split) => {
+        // Products alone rarely stay small.
+        fc.pre(given.operations.some(operation => operation !== '*' && operation !== '/'))
+        const environment = environmentNamed('countdown', given) as Environment<CountdownTask>
+        const task = environment.sample(seed, split)
+        expect(splitOf(task)).toBe(split)
+        expect(splitOf({ ...task, numbers: task.numbers.toReversed() })).toBe(split)
+        const state = environment.start(task)
+        expect(environment.step(state, environment.demonstrate!(state))).toMatchObject({ done: true, reward: 1, info: { success: true } })
+      }),
+      { numRuns: 60 }
+    )
+  })
+
+  test('pays a little for form, more for keeping the rules, all for the target', () => {
+    const environment = countdown({ numbers: 3, largestNumber: 9, largestTarget: 99, operations: ['+', '-', '*'], useAll: true })
+    const state = environment.start({ numbers: [3, 5, 7], target: 36 })
+    const rewarded = (text: string) => environment.step(state, text).reward
+    expect(['3*(5+7)', '(7+5)*3', '3+5*7', '3+5', '3*12', '3*(5+', 'hello', ''].map(rewarded)).toEqual([1, 1, 0.2, 0.1, 0.1, 0, 0, 0])
+    const view = (text: string) => environment.view(environment.step(state, text).state)
+    expect(environment.render(state)).toBe('countdown 3 5 7=36:')
+    expect(view('3*(5+7)')).toBe('countdown 3 5 7=36: 3*(5+7) = 36 ✓')
+    expect(view('3+5*7')).toBe('countdown 3 5 7=36: 3+5*7 = 38 ✗')
+    expect(view('3*(5+')).toBe('countdown 3 5 7=36: 3*(5+ ✗ (number_expected at 5)')
+  })
+
+  test('says in one line when its options leave nothing to pose', () => {
+    const impossible = environmentNamed('countdown', { operations: ['*'], numbers: 5, largestNumber: 100, largestTarget: 10 })
+    expect(() => impossible.sample(0, 'train')).toThrow('these options leave hardly a train task with a whole target up to 10; raise largestTarget or largestNumber, or allow other operations')
+  })
+})

@@ -1,0 +1,85 @@
+/** Measures a policy on held-out tasks: greedily, and with several samples a task. */
+import type { Environment } from '#shared/environments/environment.ts'
+import type { Episode, EpisodeLimits } from '#shared/environments/episode.ts'
+import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
+import { sha256Hex } from '#shared/crypto/sha256.ts'
+import { bootstrapMean, majoritySucceeds, passAtK, wilson, type Estimate } from './estimates.ts'
+import { heldOutTasks } from './greedy-success.ts'
+import { playEpisodes, type PlayingPolicy } from './play-episodes.ts'
+
+/** Of k samples a task, at temperature 1. */
+export interface SampledEstimates {
+  readonly k: number
+  readonly avg: Estimate
+  /** pass@j for j = 1, 2, 4 … and k. */
+  readonly pass: readonly { readonly j: number; readonly estimate: Estimate }[]
+  readonly maj: Estimate
+}
+
+export interface PolicyEvaluation {
+  readonly task: string
+  /** Held-out tasks. */
+  readonly n: number
+  readonly greedy: Estimate
+  /** Mean graded reward of greedy decoding. */
+  readonly reward: Estimate
+  /** Of greedy decoding, by name. */
+  readonly metrics: Readonly<Record<string, Estimate>>
+  /** Null without any. */
+  readonly sampled: SampledEstimates | null
+}
+
+export interface EvaluationRequest<Task, State> {
+  readonly environment: Environment<Task, State>
+  readonly limits: EpisodeLimits
+  /** Most held-out tasks. */
+  readonly tasks: number
+  /** k; 0 measures greedy decoding only. */
+  readonly samples: number
+  /** Of the random numbers of samples. */
+  readonly seed: number
+}
+
+export async function evaluatePolicy<Task, State>(policy: PlayingPolicy, { environment, limits, tasks, samples: k, seed }: EvaluationRequest<Task, State>): Promise<PolicyEvaluation> {
+  const held = heldOutTasks(environment, tasks)
+  const greedy = await playEpisodes(policy, environment, held.map(task => ({ task })), limits)
+  return {
+    task: environment.name,
+    n: held.length,
+    greedy: wilson(greedy.filter(({ success }) => success).length, held.length),
+    reward: bootstrapMean(greedy.map(({ reward }) => reward)),
+    metrics: meansOf(greedy),
+    sampled: k === 0 ? null : sampledEstimates(environment, await sampleAll(policy, environment, held, limits, k, seed))
+  }
+}
+
+async function sampleAll<Task, State>(policy: PlayingPolicy, environment: Environment<Task, State>, tasks: readonly Task[], limits: EpisodeLimits, k: number, seed: number): Promise<Episode<State>[][]> {
+  const secret = Uint8Array.from(Buffer.from(sha256Hex(new TextEncoder().encode(`evaluation/${seed}`)), 'hex'))
+  const plays = tasks.flatMap((task, index) => Array.from({ length: k }, (_, sample) => ({ task, seed: rolloutSeed(secret, index, sample) })))
+  const episodes = await playEpisodes(policy, environment, plays, limits)
+  return tasks.map((_, index) => episodes.slice(index * k, (index + 1) * k))
+}
+
+function sampledEstimates<State>(environment: Environment<unknown, State>, samples: readonly Episode<State>[][]): SampledEstimates {
+  const k = samples[0]!.length
+  const successes = samples.map(episodes => episodes.filter(({ success }) => success).length)
+  const votes = samples.map(episodes => majoritySucceeds(episodes.map(({ state, turns, success }) => ({ answer: environment.answer?.(state) ?? turns.at(-1)!.said.trim(), success }))))
+  return {
+    k,
+    avg: bootstrapMean(successes.map(count => count / k)),
+    pass: powersUpTo(k).map(j => ({ j, estimate: bootstrapMean(successes.map(count => passAtK(k, count, j))) })),
+    maj: wilson(votes.filter(Boolean).length, votes.length)
+  }
+}
+
+function powersUpTo(k: number): number[] {
+  const powers: number[] = []
+  for (let power = 1; power < k; power *= 2) powers.push(power)
+  return [...powers, k]
+}
+
+/** Of each metric, over the tasks that have it. */
+function meansOf(episodes: readonly Episode[]): Record<string, Estimate> {
+  const names = new Set(episodes.flatMap(({ metrics }) => Object.keys(metrics)))
+  return Object.fromEntries([...names].map(name => [name, bootstrapMean(episodes.flatMap(({ metrics }) => metrics[name] ?? []))]))
+}
