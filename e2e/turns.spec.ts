@@ -6,6 +6,7 @@ import { environmentNamed } from '#shared/environments/environments.ts'
 import { BOS_TOKEN_ID, characterTokenizer, EOS_TOKEN_ID } from '#shared/model/character-tokenizer.ts'
 import { loadTokenizer } from '#shared/model/tokenizer.ts'
 import type { Rollout } from '#shared/protocol/rollout.ts'
+import { ROOT } from '../cli/child-process.ts'
 import { hashAdapter, readReport, readRollouts, type StoredRollout } from './run-records.ts'
 import { reached, test } from './trainer-bench.ts'
 
@@ -72,6 +73,27 @@ test('unfinished rollouts outlive a killed trainer; forged second turns are refu
   const learnt = stored.filter(({ learnt_at }) => learnt_at !== null)
   expect(new Set(learnt.map(({ id }) => id)).size).toBe(6 * BATCH)
   checkEpisodes(learnt, 0)
+})
+
+test('a curriculum goes up and down by success, and a resumed run goes on at the level that it had come to', async ({ bench }) => {
+  const directory = join(bench.folder, 'run')
+  const runFile = bench.runFile({
+    updates: 2,
+    mode: 'sequential',
+    model: { path: join(ROOT, 'public/models/murmuration-tiny') },
+    environment: { name: 'arithmetic' },
+    // The shipped model solves a third of the first level, and has never seen the second: up, and down again.
+    curriculum: { levels: [{ largestOperand: 99 }, { largestOperand: 9 }], window: 32, up: 0.1, down: 0.05 },
+    batch: { prompts: 4, group: 8, maxTokens: 4 },
+    optimizer: { learningRate: 1e-6 },
+    evaluation: { size: 8 }
+  })
+  const trainer = bench.train(['--run', runFile, '--run-directory', directory])
+  bench.volunteer()
+  expect((await trainer.exited).code).toBe(0)
+  expect((await bench.train(['--resume', directory, '--updates', '3']).exited).code).toBe(0)
+  const digits = new Map(readRollouts(directory).map(({ id, prompt_text }) => [Number(id.split('/')[0]), /^\d+/.exec(prompt_text)![0].length]))
+  expect([...digits].toSorted(([a], [b]) => a - b)).toEqual(Array.from({ length: 12 }, (_, prompt) => [prompt, prompt < 4 || prompt >= 8 ? 2 : 1]))
 })
 
 /** Says `5`, or `6` where that was drawn, in every turn but the first. An end is left as it is: without it there would be no form, either. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -18,6 +18,22 @@ describe('a run directory', () => {
     expect(created.run).toBe('sums-2026-1')
     expect(openRunDirectory(path)).toEqual(created)
     expect(statSync(join(path, 'secrets.json')).mode & 0o777).toBe(0o600)
+  })
+
+  test('keeps a copy of the data that its task is made of: what changes outside changes no run', () => {
+    const file = join(folder, 'data.jsonl')
+    const line = '{"question": "1+1=", "answer": "2"}\n'
+    writeFileSync(file, line)
+    const path = join(folder, 'questions')
+    const created = createRunDirectory(path, { ...runFile, environment: { name: 'questions', file, options: {} } })
+    writeFileSync(file, 'other')
+    const opened = openRunDirectory(path)
+    expect(opened).toEqual(created)
+    expect(readFileSync(opened.runFile.environment.file!, 'utf8')).toBe(line)
+    expect(opened.runFile.environment.file).toBe(join(path, 'questions.jsonl'))
+    const refused = join(folder, 'no questions')
+    expect(() => createRunDirectory(refused, { ...runFile, environment: { name: 'questions', file, options: {} } })).toThrow(/data\.jsonl, line 1: not JSON/)
+    expect(existsSync(refused)).toBe(false)
   })
 
   test('opens again when the run trains every parameter, too', () => {
