@@ -59,8 +59,8 @@ export const runFile = v.strictObject({
       group: v.optional(whole(2, 1024), 16),
       /** Most tokens of one action. */
       maxTokens: v.optional(whole(1, LIMITS.tokensPerRollout), 16),
-      /** Most actions of one sample. */
-      turns: v.optional(whole(1, LIMITS.turnsPerRollout), 1),
+      /** Most actions of one sample. Absent: the task's. */
+      turns: v.optional(whole(1, LIMITS.turnsPerRollout)),
       /** Most tokens of one sample: prompt, actions and observations. Absent: the model's context. */
       rolloutTokens: v.optional(whole(2, LIMITS.tokensPerRollout))
     }),

@@ -1,6 +1,7 @@
 /** Everything that a run is made of, opened and at the point where the run stands. */
 import { createCurriculum, levelOf, type Curriculum } from '#shared/coordination/curriculum.ts'
 import type { RunFacts } from '#shared/coordination/run-ledger.ts'
+import type { Environment } from '#shared/environments/environment.ts'
 import type { EpisodeLimits } from '#shared/environments/episode.ts'
 import { initialAdapter, type LoraConfig } from '#shared/model/lora.ts'
 import type { Model } from '#shared/model/model-directory.ts'
@@ -50,8 +51,9 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
   if (tokenizer === null) warn(`${runFile.model.path}: tokenizer.json is too large for the signaling server: its API takes token ids only`)
   const lora: LoraConfig | null = runFile.parameters === 'lora' ? runFile.lora : null
   const environment = environmentSpec(runFile)
-  const limits = episodeLimits(runFile, model)
   const levels = openLevels(environment)
+  const limits = episodeLimits(runFile, model, levels)
+  const facts = factsOf(directory, limits)
   for (const level of levels) checkThatPromptsFit(level, model, runFile.seed, limits)
   const database = new RunDatabase(directory.database)
   const checkpoints = openCheckpoints({ folder: directory.checkpoints, config: model.config, lora, baseModel: runFile.model.path, keep: runFile.stalenessBudget + 2 })
@@ -60,8 +62,8 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
   const book = new RolloutBook(new EpisodeSource(levels, model, limits), prompt => ({ seed: taskSeed(runFile.seed, prompt), level: levelOf(curriculum, prompt) }))
   const start =
     snapshot === undefined
-      ? freshStart(runFile, factsOf(directory), now())
-      : resumedStart({ snapshot, kept: database.kept(), checkpoints }, factsOf(directory), book, now(), warn)
+      ? freshStart(runFile, facts, now())
+      : resumedStart({ snapshot, kept: database.kept(), checkpoints }, facts, book, now(), warn)
   if (start.outdated.length > 0) database.record({ changes: start.outdated.map(id => ({ kind: 'outdated', id })), snapshot: { coordinator: start.state, curriculum, ledger: start.ledger } })
   const adapter = lora === null ? null : initialAdapter(model.config, lora, createRng(`adapter/${runFile.seed}`))
   const modelDirectory = runFile.model.path
@@ -85,13 +87,13 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
   return { model, tokenizer, lora, book, database, checkpoints, start, curriculum, learner, verifier, evaluation, newest }
 }
 
-function factsOf({ run, runFile }: RunDirectory): RunFacts {
-  const { goal, mode, stalenessBudget, seed, updates, batch } = runFile
-  return { run, goal, mode, stalenessBudget, seed, updatesPlanned: updates, turns: batch.turns }
+function factsOf({ run, runFile }: RunDirectory, { turns }: EpisodeLimits): RunFacts {
+  const { goal, mode, stalenessBudget, seed, updates } = runFile
+  return { run, goal, mode, stalenessBudget, seed, updatesPlanned: updates, turns }
 }
 
-function episodeLimits({ batch: { turns, maxTokens, rolloutTokens } }: RunFile, { config }: Model): EpisodeLimits {
-  return { turns, maxTokens, rolloutTokens: rolloutTokens ?? config.contextLength }
+function episodeLimits({ batch: { turns, maxTokens, rolloutTokens } }: RunFile, { config }: Model, levels: readonly Environment[]): EpisodeLimits {
+  return { turns: turns ?? Math.max(...levels.map(level => level.turns ?? 1)), maxTokens, rolloutTokens: rolloutTokens ?? config.contextLength }
 }
 
 function optimizerOf({ optimizer: { decay, ...optimizer }, updates }: RunFile): OptimizerConfig {

@@ -22,7 +22,6 @@ export interface EvalOptions extends EnvironmentFlags {
 
 /** Enough for the tasks that ship; a longer one says so by its results. */
 const MAX_TOKENS = 32
-const TURNS = 16
 
 /** @throws {UserError | ModelFileError | EnvironmentError} one line about the policy or the task */
 export async function evaluateInTerminal(task: string, options: EvalOptions, say: (line: string) => void): Promise<void> {
@@ -31,7 +30,7 @@ export async function evaluateInTerminal(task: string, options: EvalOptions, say
   const { runFile, ...stored } = await openPolicy(options)
   try {
     const environment = environmentFor(task, options, runFile)
-    const evaluation = await evaluatePolicy(stored.policy, { environment, limits: limitsFor(options, runFile, stored), tasks: options.tasks, samples: options.samples, seed: options.seed })
+    const evaluation = await evaluatePolicy(stored.policy, { environment, limits: limitsFor(environment, options, runFile, stored), tasks: options.tasks, samples: options.samples, seed: options.seed })
     if (options.json) say(JSON.stringify({ ...evaluation, version: stored.version ?? null }))
     else for (const line of table(evaluation)) say(line)
   } finally {
@@ -50,11 +49,11 @@ function environmentFor(task: string, flags: EnvironmentFlags, runFile: RunFile 
   return environmentGiven(task, { option: { ...own?.options, ...flags.option }, ...(file !== undefined && { file }) })
 }
 
-function limitsFor({ maxTokens, turns, rolloutTokens }: EvalOptions, runFile: RunFile | undefined, { policy }: StoredPolicy): EpisodeLimits {
+function limitsFor(environment: Environment, { maxTokens, turns, rolloutTokens }: EvalOptions, runFile: RunFile | undefined, { policy }: StoredPolicy): EpisodeLimits {
   const { contextLength } = policy.engine.config
   const limits = {
     maxTokens: maxTokens ?? runFile?.batch.maxTokens ?? MAX_TOKENS,
-    turns: turns ?? runFile?.batch.turns ?? TURNS,
+    turns: turns ?? runFile?.batch.turns ?? environment.turns ?? 1,
     rolloutTokens: rolloutTokens ?? runFile?.batch.rolloutTokens ?? contextLength
   }
   if (limits.rolloutTokens > contextLength) throw new UserError(`--rollout-tokens ${limits.rolloutTokens}: the model's context has ${contextLength}`)

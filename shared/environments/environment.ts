@@ -24,6 +24,8 @@ export interface StepResult<State> {
  */
 export interface Environment<Task = unknown, State = unknown> {
   readonly name: string
+  /** Most actions of an episode, 1 unless given: what a run file's `batch.turns` is by default. */
+  readonly turns?: number
   /** Draws a task; the same seed and split give the same task. */
   sample(seed: number | string, split: Split): Task
   start(task: Task): State

@@ -41,6 +41,7 @@ export function guess(options: GuessOptions): Environment<GuessTask, GuessState>
   }
   return {
     name: 'guess',
+    turns: most,
     sample: (seed, split) => ({ secret: 1 + createRng(`guess/${split}/${seed}`).below(largest) }),
     start: ({ secret }) => ({ secret, low: 1, high: largest, guesses: [], earned: 0, done: false }),
     render: state => (state.guesses.length === 0 ? question : answer(state)),

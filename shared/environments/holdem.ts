@@ -87,6 +87,7 @@ export function holdem(options: HoldemOptions): Environment<HoldemTask, HoldemSt
 
   return {
     name: 'holdem',
+    turns: options.maxTurns,
     sample: (seed, split) => {
       const task = taskOf(seed, split)
       if (split === 'held-out') return task

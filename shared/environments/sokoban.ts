@@ -37,6 +37,7 @@ export function sokoban(name: SokobanVariant, options: SokobanOptions): Environm
   }
   return {
     name,
+    turns: options.turns,
     sample: (seed, split) => {
       const level = drawLevel(options, split, createRng(`sokoban/${seed}`))
       if (level === undefined) throw new Error(`${name}: no ${split} level was found`)

@@ -38,7 +38,7 @@ export function sokobanOptions(variant: SokobanVariant) {
       innerWalls: v.optional(whole(0, LARGEST_INNER_SIDE ** 2), defaults.innerWalls),
       minPushes: v.optional(whole(1, 99), defaults.minPushes),
       maxPushes: v.optional(whole(1, 99), defaults.maxPushes),
-      turns: v.optional(whole(1, 100), defaults.turns),
+      turns: v.optional(whole(1, 64), defaults.turns),
       movesPerTurn: v.optional(whole(1, 100), defaults.movesPerTurn),
       partialCredit: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.9)), defaults.partialCredit)
     }),
