@@ -46,6 +46,8 @@ export interface SignalingServerOptions {
   readonly proxies?: number
   /** How long answers for people may take after `close`, in milliseconds. */
   readonly drainMs?: number
+  /** The clock by which tabs are late and runs forgotten, in milliseconds; one that stands still makes nobody late. */
+  readonly now?: () => number
   readonly log?: Logger
 }
 
@@ -95,7 +97,8 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
       connections: options.connections ?? LIMITS.peersPerRun + 1000,
       socketRate: options.socketRate ?? { perSecond: 10, burst: 200 },
       addressOf,
-      messageRate: options.messageRate ?? { perSecond: 50, burst: 400 }
+      messageRate: options.messageRate ?? { perSecond: 50, burst: 400 },
+      now: options.now ?? (() => performance.now())
     },
     origin,
     metrics,

@@ -38,6 +38,8 @@ export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServ
   readonly addressOf: (request: IncomingMessage) => AddressBlock | undefined
   /** Sockets at once. */
   readonly connections: number
+  /** The clock by which the directory decides, in milliseconds: who is late, whose time is over. */
+  readonly now: () => number
 }
 
 /** Refused messages in excess of the rate after which a socket is closed. */
@@ -153,7 +155,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     inputs.push({ input, sender, acknowledge, receivedAt: performance.now() })
     if (inputs.length > 1) return
     for (let next = inputs[0]; next !== undefined; next = inputs[0]) {
-      for (const effect of stepSwarmDirectory(directory, next.input, { now: performance.now() })) carryOut(effect, next)
+      for (const effect of stepSwarmDirectory(directory, next.input, { now: options.now() })) carryOut(effect, next)
       inputs.shift()
     }
   }
@@ -203,7 +205,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
         return
       case 'wake_at':
         clearTimeout(timer)
-        timer = setTimeout(() => decide({ kind: 'wake' }), Math.max(0, effect.time - performance.now()))
+        timer = setTimeout(() => decide({ kind: 'wake' }), Math.max(0, effect.time - options.now()))
         return
       case 'close':
         io.sockets.sockets.get(effect.connection)?.disconnect(true)
