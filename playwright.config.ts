@@ -1,6 +1,12 @@
 import { defineConfig } from '@playwright/test'
 import { CHROMIUM_SWITCHES, resolveChromium } from './cli/chromium.ts'
 
+/**
+ * Ten times as much as V8's own: after so much work a function of WASM is compiled once more, with all optimisations. A tab of a test is gone before
+ * that pays, and it took a third of the processor that a tab needs to load.
+ */
+const WASM_TIERING_BUDGET = 130_000_000
+
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
@@ -9,11 +15,13 @@ export default defineConfig({
   workers: 1,
   fullyParallel: false,
   forbidOnly: process.env['CI'] !== undefined,
-  timeout: 120_000,
+  // Generous, because they end only what will never come: a busy machine may stand still for seconds, and no test is about how fast it is.
+  timeout: 240_000,
+  expect: { timeout: 60_000 },
   reporter: [['list']],
   use: {
     browserName: 'chromium',
-    launchOptions: { executablePath: resolveChromium(), args: CHROMIUM_SWITCHES },
+    launchOptions: { executablePath: resolveChromium(), args: [...CHROMIUM_SWITCHES, `--js-flags=--wasm-tiering-budget=${WASM_TIERING_BUDGET}`] },
     // Pictures of every frame cost more processor than the tabs have here.
     trace: { mode: 'retain-on-failure', screenshots: false },
     screenshot: 'only-on-failure'

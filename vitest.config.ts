@@ -4,9 +4,14 @@ export default defineConfig({
   test: {
     include: ['{shared,web-worker-app,signaling-server,trainer,cli,bench,lab,scripts}/**/*.test.{ts,tsx}'],
     setupFiles: ['shared/testing/property-runs.ts'],
-    testTimeout: process.env['MURMURATION_HUNT'] === undefined ? 60_000 : 0,
+    // Generous, because they end only what will never come: a busy machine may stand still for seconds.
+    testTimeout: process.env['MURMURATION_HUNT'] === undefined ? 240_000 : 0,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     // Native runtimes (onnxruntime-node, libsql) are not built to be loaded in many threads of one process.
     pool: 'forks',
-    maxWorkers: 2
+    maxWorkers: 2,
+    // To load every module anew for each of 150 files took more than half of the processor. What a test changes for all it changes back.
+    isolate: false
   }
 })

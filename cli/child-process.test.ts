@@ -24,7 +24,7 @@ console.log(JSON.stringify({ event: 'ready', port: 1 }))
 test('a child is heard, stops when it is asked to, and leaves a log', async () => {
   const child = startChild('polite', WAITS_FOR_STOP)
   expect(await child.waitForEvent(({ event }) => event === 'ready')).toEqual({ event: 'ready', port: 1 })
-  expect(await child.stop(10_000)).toEqual({ code: 0, signal: null })
+  expect(await child.stop(60_000)).toEqual({ code: 0, signal: null })
   expect(await child.waitForEvent(({ event }) => event === 'stopped')).toEqual({ event: 'stopped' })
   expect(readFileSync(join(folder, 'polite.log'), 'utf8')).toContain('"stopped"')
 })
@@ -63,7 +63,7 @@ test('a child whose parent is killed stops by itself', async () => {
   const { pid } = await parent.waitForEvent(({ event }) => event === 'parent_ready')
   parent.kill()
   await parent.exited
-  await expect.poll(() => isAlive(Number(pid)), { timeout: 10_000 }).toBe(false)
+  await expect.poll(() => isAlive(Number(pid))).toBe(false)
 })
 
 function isAlive(pid: number): boolean {

@@ -96,7 +96,6 @@ test('a tab generates the tokens of the committed seeds, the same as Node, for e
 })
 
 test('and so it does on WebGPU', async ({ page }) => {
-  test.setTimeout(240_000)
   await openWorker(page, 'webgpu')
   await expectSameAsNode(page, 8, [null, 'first'])
 })

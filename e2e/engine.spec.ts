@@ -34,7 +34,6 @@ for (const kind of ['wasm', 'webgpu'] as const) {
     const scenarios = kind === 'wasm' ? ALL : WEBGPU_SCENARIOS[name]
     if (scenarios === undefined) continue
     test(`${kind} computes ${name} like the reference`, async ({ page }) => {
-      test.setTimeout(kind === 'webgpu' ? 240_000 : 60_000)
       const errors = await page.evaluate(([kind, index, scenarios]) => window.scenarios.errors(kind, index, scenarios), [kind, index, scenarios] as const)
       expect(Object.keys(errors)).toEqual(scenarios)
       for (const [scenario, error] of Object.entries(errors)) expect(error, scenario).toBeLessThan(LOGIT_TOLERANCE)
@@ -42,7 +41,6 @@ for (const kind of ['wasm', 'webgpu'] as const) {
   }
 
   test(`${kind} passes the golden self-test`, async ({ page }) => {
-    test.setTimeout(120_000)
     const result = await page.evaluate(kind => window.scenarios.selfTest(kind), kind)
     expect(result).toMatchObject({ ok: true })
   })

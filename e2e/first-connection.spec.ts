@@ -65,7 +65,7 @@ for (const { path, unreachable, run } of VIEWS) {
     await expect(page.getByText(unreachable)).toBeVisible()
 
     server = await startServer(port)
-    await expect(page.locator('.connection')).toHaveAttribute('data-connection', 'online', { timeout: 20_000 })
+    await expect(page.locator('.connection')).toHaveAttribute('data-connection', 'online')
     await expect(page.getByText(unreachable)).toHaveCount(0)
     const trainer = new ScriptedTrainer(origin, token)
     await trainer.openRun(sampleDescription)
@@ -91,7 +91,7 @@ for (const { path, unreachable, run } of VIEWS) {
     await expect(page.locator('.connection')).toHaveAttribute('data-connection', 'refused')
     expect((await warned).text()).toMatch(/^the server refused the connection: auth: role must be/)
 
-    await expect(page.locator('.connection')).toHaveAttribute('data-connection', 'online', { timeout: 20_000 })
+    await expect(page.locator('.connection')).toHaveAttribute('data-connection', 'online')
     await expect(page.getByText(/No run is open/)).toBeVisible()
     expect(handshakes).toHaveLength(2)
   })

@@ -19,7 +19,7 @@ import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
 
 const SAMPLES_PER_PROMPT = 4
 const MAX_TOKENS = 12
-const LEASE_MS = 60_000
+const LEASE_MS = 600_000
 
 interface Wish {
   readonly peer: string
@@ -88,8 +88,45 @@ export class LeasingTrainer {
       downloadBytes: 1,
       versionBytes: 2 ** 30
     }
-    const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })) as { kind: string }
+    const answer = (await this.#socket.timeout(60_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description, newest: 0, tokenizer: null })) as { kind: string }
     if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)
+  }
+
+  /** The version that shall stand at the server, whatever becomes of connections; undefined: the test says each step itself. */
+  #kept: number | undefined
+  #standing: number | undefined
+  #isBringing = false
+
+  /** Opens the run and publishes the base and this version, and does so again after every connection, as a real trainer does. @returns once it stands */
+  async keep(version: number): Promise<void> {
+    if (this.#kept === undefined) {
+      this.#socket.on('connect', () => {
+        this.#standing = undefined
+        void this.#bringUpToDate()
+      })
+    }
+    this.#kept = version
+    void this.#bringUpToDate()
+    await this.waitFor(() => this.#standing === version)
+  }
+
+  async #bringUpToDate(): Promise<void> {
+    if (this.#isBringing) return
+    this.#isBringing = true
+    while (this.#socket.connected && this.#standing !== this.#kept) {
+      const [connection, version] = [this.#socket.id, this.#kept!]
+      try {
+        if (this.#standing === undefined) await this.open()
+        if (this.#standing === undefined || version === 0) await this.publish(0)
+        if (version !== 0) await this.publish(version)
+        if (connection === this.#socket.id) this.#standing = version
+      } catch (error) {
+        // Of a connection that was lost; the next one begins anew.
+        if (connection === this.#socket.id && this.#socket.connected) console.warn(`publishing version ${version} again: ${(error as Error).message}`)
+      }
+      this.#tellWaiting()
+    }
+    this.#isBringing = false
   }
 
   /** Version 0 has the random weights `0`, version n the adapter `n`. @returns hashes of its chunks */
@@ -111,7 +148,7 @@ export class LeasingTrainer {
   /** Of a version, whatever was published since. */
   sendManifest(version: number): Promise<PolicyPublishedAnswer> {
     const manifest = signManifest(this.#cut(version).body, this.#key)
-    return this.#socket.timeout(10_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
+    return this.#socket.timeout(60_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
   }
 
   /** The bytes of each chunk of a version. */
@@ -143,6 +180,9 @@ export class LeasingTrainer {
 
   readonly maxTokens = MAX_TOKENS
 
+  /** A peer that has delivered so many rollouts of the newest version gets no more of it: tabs that never rest take the processor from the test. */
+  mostOfVersion = 96
+
   /** Rollouts in one lease, however many are wished for: fewer keep an engine that computes slowly from long batches; with none no work is given. */
   mostRollouts = Infinity
 
@@ -162,7 +202,8 @@ export class LeasingTrainer {
   }
 
   #lease({ peer, rollouts }: Wish): void {
-    const granted = Math.min(rollouts, this.mostRollouts)
+    const delivered = (this.delivered.get(peer) ?? []).filter(({ version }) => version === this.#newest.version).length
+    const granted = delivered < this.mostOfVersion ? Math.min(rollouts, this.mostRollouts) : 0
     if (granted === 0) return
     const prompts: LeasedPrompt[] = []
     for (let left = granted; left > 0; left -= SAMPLES_PER_PROMPT) {

@@ -7,12 +7,31 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 
 /** Of the page as it is now, each with the element and what is wrong with it. */
 export async function accessibilityFaults(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource)
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axeSource)
   return page.evaluate(async () => {
     const { axe } = window as unknown as { axe: typeof import('axe-core') }
     const { violations } = await axe.run()
     return violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ''}`))
   })
+}
+
+/** Each width once, and each colour scheme: what is wrong with colours is so at any width. */
+const LOOKS = [
+  { colorScheme: 'light', width: 1280 },
+  { colorScheme: 'dark', width: 360 }
+] as const
+
+/** Of the page as it is now, in light and dark, on a desk and on a telephone: what is wrong with it, and that it has to be scrolled sideways. */
+export async function faultsOfLooks(page: Page): Promise<string[]> {
+  const faults: string[] = []
+  for (const { colorScheme, width } of LOOKS) {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height: 800 })
+    faults.push(...(await accessibilityFaults(page)).map(fault => `${colorScheme}, ${width} px: ${fault}`))
+    const needed = await page.evaluate(() => document.documentElement.scrollWidth)
+    if (needed > width) faults.push(`${colorScheme}, ${width} px: it is ${needed} px wide`)
+  }
+  return faults
 }
 
 /** Requests to others than `origin`, and errors: filled from now on. */

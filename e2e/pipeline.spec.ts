@@ -123,7 +123,6 @@ test('a stage that is sent nonsense gives its place up and says why; another pip
 })
 
 test('two stages on WebGPU generate what one tab would', async ({ page }) => {
-  test.setTimeout(240_000)
   await openStages(page, [0, 2, 4], 'webgpu')
   await page.evaluate(() => window.pipelines.join(1, 2))
   const base = requestsOf(0, PROMPTS, 2, 6)

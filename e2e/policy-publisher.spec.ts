@@ -88,6 +88,6 @@ test('a server that restarts is told everything again, and what was learnt meanw
   await server.close()
   publisher.publish(signed(1))
   server = await startSignalingServer({ ...options, port: Number(port) })
-  await expect.poll(() => isAtOrigin(signed(1)), { timeout: 10_000 }).toBe(true)
+  await expect.poll(() => isAtOrigin(signed(1))).toBe(true)
   expect(await isAtOrigin(signed(0))).toBe(true)
 })

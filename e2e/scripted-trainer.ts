@@ -36,7 +36,7 @@ export class ScriptedTrainer {
   /** Opens the run with a small random model as its version 0: from then on pages may join. */
   async openRun(description: RunDescription): Promise<void> {
     const own = { ...description, model: toHuggingFaceConfig(this.#config), lora: null, publicKey: this.#key.publicKey }
-    const answer = (await this.#socket.timeout(10_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description: own, newest: 0, tokenizer: null })) as { kind: string }
+    const answer = (await this.#socket.timeout(60_000).emitWithAck('run_opened', { protocol: PROTOCOL_VERSION, description: own, newest: 0, tokenizer: null })) as { kind: string }
     if (answer.kind !== 'run_open') throw new Error(`the server did not open the run: ${JSON.stringify(answer)}`)
     await this.#publishBase(description.run)
   }
@@ -44,7 +44,7 @@ export class ScriptedTrainer {
   async #publishBase(run: string): Promise<void> {
     const { body, chunks } = cutPolicy({ run, version: 0, parent: null, kind: 'full', groups: groupTensors(randomWeights(this.#config, 0)) })
     const manifest = signManifest(body, this.#key)
-    const publish = (): Promise<PolicyPublishedAnswer> => this.#socket.timeout(10_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
+    const publish = (): Promise<PolicyPublishedAnswer> => this.#socket.timeout(60_000).emitWithAck('policy_published', { manifest }) as Promise<PolicyPublishedAnswer>
     let answer = await publish()
     if (answer.kind === 'chunks_missing') {
       for (const hash of answer.hashes) {
@@ -63,7 +63,7 @@ export class ScriptedTrainer {
   /** Sends a feed as it is, however wrong, and waits for the server's word about it. */
   sendMalformedFeed(run: string, feed: unknown): Promise<Refused> {
     const refused = new Promise<Refused>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the server said nothing about a malformed feed')), 10_000)
+      const timer = setTimeout(() => reject(new Error('the server said nothing about a malformed feed')), 60_000)
       this.#socket.once('refused', (refusal: Refused) => {
         clearTimeout(timer)
         resolve(refusal)

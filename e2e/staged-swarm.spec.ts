@@ -77,13 +77,22 @@ async function openTab(browser: Browser, layers: Layers, { engine = 'wasm', prep
 
 const openPipelines = ({ pipelines }: Pick<LayerCoverage, 'pipelines'>, version: number): LayerCoverage['pipelines'] => pipelines.filter(({ open, versions }) => open && versions.includes(version))
 
+/** Every tab that was told to be the first stage of an open pipeline: on a busy machine somebody may be found too slow, and the same tabs go on in another order. */
+function watchFirstStages(): ReadonlySet<string> {
+  const first = new Set<string>()
+  coverage.listen(({ pipelines }) => {
+    for (const { open, stages } of pipelines) if (open) first.add(stages[0]!)
+  })
+  return first
+}
+
 /** Opens tabs of so many layers each. @returns their pipeline, once it is open */
 async function openPipeline(browser: Browser, memories: readonly Layers[], options: TabOptions = {}): Promise<LayerCoverage['pipelines'][number]> {
   const peers: string[] = []
   for (const layers of memories) peers.push((await openTab(browser, layers, options)).peer)
-  const told = await coverage.waitFor(told => openPipelines(told, 0).length === 1)
+  const told = await coverage.waitFor(told => openPipelines(told, 0).length === 1 && told.hosts.length === peers.length)
   expect(told.missing).toEqual([])
-  const pipeline = told.pipelines[0]!
+  const pipeline = openPipelines(told, 0)[0]!
   expect(pipeline.stages.toSorted()).toEqual(peers.toSorted())
   const slices = pipeline.stages.map(stage => told.hosts.find(({ peer }) => peer === stage)!.layers!)
   expect(slices.map(({ start }) => start), 'each begins where the one before ends').toEqual([0, ...slices.slice(0, -1).map(({ end }) => end)])
@@ -92,14 +101,14 @@ async function openPipeline(browser: Browser, memories: readonly Layers[], optio
 }
 
 /** Version after version, the next while the one before is being generated with. */
-async function expectDeliveredAsNode(first: string, versions: number, rollouts: number): Promise<void> {
-  const delivered = (version: number): Rollout[] => (trainer.delivered.get(first) ?? []).filter(rollout => rollout.version === version)
+async function expectDeliveredAsNode(firstStages: ReadonlySet<string>, versions: number, rollouts: number): Promise<void> {
+  const delivered = (version: number): Rollout[] => [...trainer.delivered.values()].flat().filter(rollout => rollout.version === version)
   for (let version = 0; version < versions; version++) {
     if (version > 0) await trainer.publish(version)
     await trainer.waitFor(() => delivered(version).length >= rollouts)
   }
   await expectSameAsNode(trainer, Array.from({ length: versions }, (_, version) => delivered(version).slice(0, rollouts)).flat())
-  expect([...trainer.delivered.keys()], 'only first stages deliver').toEqual([first])
+  expect([...trainer.delivered.keys()].filter(peer => !firstStages.has(peer)), 'only first stages deliver').toEqual([])
 }
 
 /** Rollouts of each version: on a software GPU a step takes a fifth of a second, however few sequences take part. */
@@ -110,19 +119,20 @@ const TESTED = process.env['MURMURATION_WEBGPU_SWARMS'] === undefined ? (['wasm'
 for (const engine of TESTED) {
   for (const memories of [[2, 2], [1, 2, 1], [1, 1, 1, 1]] as const) {
     test(`${engine}: ${memories.length} tabs that hold ${memories.join(' + ')} layers generate what one does, version after version`, async ({ browser }) => {
-      test.setTimeout(240_000)
       trainer.mostRollouts = ROLLOUTS[engine] * 2
-      const { stages, relayed } = await openPipeline(browser, memories, { engine })
+      const firstStages = watchFirstStages()
+      const { relayed } = await openPipeline(browser, memories, { engine })
       expect(relayed).toEqual([])
-      await expectDeliveredAsNode(stages[0]!, 3, ROLLOUTS[engine])
+      await expectDeliveredAsNode(firstStages, 3, ROLLOUTS[engine])
     })
   }
 }
 
 test('tabs that no link can be made between are served by the relay, which the coverage tells', async ({ browser }) => {
-  const { stages, relayed } = await openPipeline(browser, [2, 2], { prepare: makeUnlinkable })
+  const firstStages = watchFirstStages()
+  const { relayed } = await openPipeline(browser, [2, 2], { prepare: makeUnlinkable })
   expect(relayed).toEqual([0, 1])
-  await expectDeliveredAsNode(stages[0]!, 2, 32)
+  await expectDeliveredAsNode(firstStages, 2, 32)
 })
 
 const PEOPLE = 32
@@ -164,9 +174,10 @@ async function askAll({ underWay = () => {}, isOver = () => true }: { readonly u
   return Promise.all(Array.from({ length: PEOPLE }, (_, seed) => askOnAndOn(seed)))
 }
 
+/** On a machine where the tab gets no processor in that moment, it is found silent before anything else. */
 const FAULTS = {
-  kill: { fault: kill, causes: ['left'] },
-  freeze: { fault: (tab: Page) => freeze(tab, 8_000), causes: ['silent'] },
+  kill: { fault: kill, causes: ['left', 'silent'] },
+  freeze: { fault: (tab: Page) => freeze(tab, 8_000), causes: ['silent', 'slow'] },
   slow: { fault: (tab: Page) => slow(tab, 2_500), causes: ['slow', 'silent'] }
 } as const
 
@@ -176,7 +187,6 @@ test.describe('a pipeline of three stages under load, and a tab to stand in', ()
 
   for (const [name, { fault, causes }] of Object.entries(FAULTS)) {
     test(`${name}: each stage fails in turn, and no sequence and no token is lost`, async ({ browser, model }, info) => {
-      test.setTimeout(180_000)
       const tabs = new Map<string, Page>()
       const open = async (): Promise<void> => {
         const { tab, peer } = await openTab(browser, 2, { prepare: makeSlowable })

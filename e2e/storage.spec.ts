@@ -51,8 +51,8 @@ async function startTab(context: BrowserContext, prepare: (tab: Page) => Promise
 
 /** Waits until the tab has generated with this version. */
 async function generates(tab: Page, version = 0): Promise<void> {
-  await expect(tab.locator('[data-figure="version"] dd')).toHaveText(String(version), { timeout: 60_000 })
-  await expect(tab.locator('[data-figure="accepted"] dd')).not.toHaveText('0', { timeout: 30_000 })
+  await expect(tab.locator('[data-figure="version"] dd')).toHaveText(String(version))
+  await expect(tab.locator('[data-figure="accepted"] dd')).not.toHaveText('0')
 }
 
 const databases = (tab: Page): Promise<(string | undefined)[]> => tab.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name))

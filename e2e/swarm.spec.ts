@@ -49,7 +49,7 @@ test('three tabs and a trainer finish a run, and its report tells what the dashb
 
 test('a killed tab, a reloaded tab and a restarted server lose no accepted rollout', async ({ launchSwarm }) => {
   const acknowledgements = new Acknowledgements()
-  const swarm = await launchSwarm({ peers: 0, seed: 2, overrides: SMALL, args: ['--updates', '12'] })
+  const swarm = await launchSwarm({ peers: 0, seed: 2, overrides: SMALL, args: ['--updates', '1000'] })
   const watch = async (page: Parameters<Acknowledgements['watch']>[0]): Promise<void> => acknowledgements.watch(page)
   const [victim, reloaded] = [await swarm.openTab({ prepare: watch }), await swarm.openTab({ prepare: watch }), await swarm.openTab({ prepare: watch })]
   await swarm.waitForFeed(({ report, peers }) => report.updates >= 2 && peers.length === 3)
@@ -58,20 +58,22 @@ test('a killed tab, a reloaded tab and a restarted server lose no accepted rollo
   await swarm.reloadTab(reloaded)
   await swarm.waitForFeed(({ report }) => report.updates >= 5)
   await swarm.restartServer()
-  await swarm.waitForFinish()
+  const { updates } = (await swarm.waitForFeed(() => true)).report
+  await swarm.waitForFeed(({ report }) => report.updates >= updates + 3)
+  await swarm.stopTrainer()
 
   const report = readReport(swarm.reportFile)
-  expect(report.updates).toBe(12)
   expect(report.lag.max).toBeLessThanOrEqual(report.stalenessBudget)
   expect(Object.values(report.rollouts.rejected).reduce((sum, n) => sum + n, 0)).toBe(0)
 
   const judged = readRollouts(swarm.runDirectory).filter(({ reward }) => reward !== null)
   const stored = judged.map(({ id, version }) => `${id}@${version}`)
   expect(new Set(stored).size, 'each is stored once').toBe(stored.length)
-  expect(acknowledgements.accepted.size).toBeGreaterThan(10 * BATCH)
+  // Of the others it was not heard, because the tab or the server was gone by then.
+  expect(acknowledgements.accepted.size).toBeGreaterThan(report.updates * BATCH / 2)
   expect([...acknowledgements.accepted].filter(told => !stored.includes(told))).toEqual([])
   const learnt = judged.filter(({ learnt_at }) => learnt_at !== null)
-  expect(learnt).toHaveLength(12 * BATCH)
+  expect(learnt).toHaveLength(report.updates * BATCH)
   expect(new Set(learnt.map(({ id }) => id)).size, 'nothing is learnt from twice').toBe(learnt.length)
 })
 
@@ -105,7 +107,6 @@ test('sequential runs of one seed end with the same adapter, bit for bit', async
 })
 
 test('a run of all parameters gives, published as deltas, bit for bit what whole versions give, also where a tab joins late; less is fetched', async ({ launchSwarm }) => {
-  test.setTimeout(240_000)
   const runs: { weights: string; bytes: number }[] = []
   for (const deltas of [false, true]) {
     const overrides = { ...SMALL, parameters: 'full', lora: undefined, deltas, optimizer: { learningRate: 1e-4 } }
@@ -126,7 +127,6 @@ test('a run of all parameters gives, published as deltas, bit for bit what whole
 })
 
 test('tabs that lie are refused by name, and the others go on', async ({ launchSwarm }) => {
-  test.setTimeout(180_000)
   const swarm = await launchSwarm({ peers: 1, seed: 4, overrides: SMALL, args: ['--updates', '1000'] })
   for (const [reason, lie] of Object.entries(LIES)) {
     const liar = await swarm.openTab({ prepare: page => makeTabLie(page, lie) })

@@ -108,7 +108,7 @@ export class TestSwarm {
 
   /** Stops the trainer as Ctrl-C does. */
   stopTrainer(): Promise<Exit> {
-    return this.swarm.trainer.stop(30_000)
+    return this.swarm.trainer.stop(120_000)
   }
 
   /** Goes on with the run that `stopTrainer` left; the tabs are still there. */

@@ -1,5 +1,5 @@
 /** What can happen to a volunteer's tab while others count on it. */
-import type { Page } from 'playwright-core'
+import type { Page, Worker } from 'playwright-core'
 
 const SLOWNESS = 'slowness'
 
@@ -9,6 +9,35 @@ export async function beforeWorker(page: Page, name: 'stage-worker' | 'network-w
     const response = await route.fetch()
     await route.fulfill({ response, body: `{ ${script} };\n${await response.text()}` })
   })
+}
+
+export function networkWorkerOf(page: Page): Worker {
+  return page.workers().find(worker => worker.url().includes('network-worker'))!
+}
+
+/** A thirtieth of the time passes for the tab's network worker, until `setPatience` says otherwise. */
+export const PATIENT = `
+  const now = performance.now.bind(performance)
+  let [at, told] = [now(), now()]
+  self.patience = 30
+  performance.now = () => {
+    const next = now()
+    told += (next - at) / self.patience
+    at = next
+    return told
+  }`
+
+/**
+ * However long other tabs take, on a machine that stands still for seconds: none is taken for stalled, and nothing is fetched elsewhere
+ * because of that. For tests that count who sent what. Call before the page is loaded.
+ */
+export async function makePatient(page: Page): Promise<void> {
+  await beforeWorker(page, 'network-worker', PATIENT)
+}
+
+/** @param patience 1: the tab's clock is everybody's again */
+export async function setPatience(page: Page, patience: number): Promise<void> {
+  await networkWorkerOf(page).evaluate(patience => Object.assign(globalThis, { patience }), patience)
 }
 
 /** Lets `slow` work later: every hidden state that the tab's worker sends may be held up. Call before the page is loaded. */

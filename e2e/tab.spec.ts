@@ -8,7 +8,7 @@ import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { expectSameAsNode } from './node-generation.ts'
-import { beforeWorker, kill, makeUntransferable } from './tab-faults.ts'
+import { beforeWorker, kill, makePatient, makeUntransferable } from './tab-faults.ts'
 
 /** Volunteering tabs on the real signaling server: what they fetch, from whom, and what they generate. */
 
@@ -55,13 +55,13 @@ async function openTab(browser: Browser, prepare: (page: Page) => Promise<void> 
 const delivered = (peer: string, version: number): Rollout[] => (trainer.delivered.get(peer) ?? []).filter(rollout => rollout.version === version)
 
 test('tabs generate what Node generates; the second gets its chunks from the first; a new version reaches both from one copy', async ({ browser }) => {
-  const first = await openTab(browser)
+  const first = await openTab(browser, makePatient)
   // A tab says at intervals how it is: rollouts may be here before its word about the engine that made them.
   await trainer.waitFor(() => delivered(first.peer, 0).length >= 64 && trainer.statuses.get(first.peer)?.engine === 'wasm')
   expect(trainer.statuses.get(first.peer)).toMatchObject({ version: 0, bytesFromPeers: 0 })
   expect(trainer.statuses.get(first.peer)!.bytesFromOrigin).toBeGreaterThan(300_000)
 
-  const second = await openTab(browser)
+  const second = await openTab(browser, makePatient)
   await trainer.waitFor(() => delivered(second.peer, 0).length >= 64 && trainer.statuses.get(second.peer)?.engine === 'wasm')
   const status = trainer.statuses.get(second.peer)!
   expect(status.bytesFromPeers).toBeGreaterThan(300_000)
@@ -89,17 +89,21 @@ test('tabs generate what Node generates; the second gets its chunks from the fir
 test('a tab whose browser transfers no data channel gets its chunks from one that does, and passes them on', async ({ browser }) => {
   const first = await openTab(browser)
   await trainer.waitFor(() => delivered(first.peer, 0).length >= 8)
-  const second = await openTab(browser, makeUntransferable)
+  const second = await openTab(browser, async page => {
+    await makePatient(page)
+    await makeUntransferable(page)
+  })
   await trainer.waitFor(() => delivered(second.peer, 0).length >= 8 && trainer.statuses.get(second.peer)!.bytesFromPeers > 300_000)
   expect(trainer.statuses.get(second.peer)).toMatchObject({ bytesFromOrigin: 0, links: 1 })
   await kill(first.tab)
-  const third = await openTab(browser)
+  const third = await openTab(browser, makePatient)
   await trainer.waitFor(() => delivered(third.peer, 0).length >= 8 && trainer.statuses.get(third.peer)!.bytesFromPeers > 300_000)
   expect(trainer.statuses.get(third.peer)!.bytesFromOrigin).toBe(0)
   expect([...second.warnings, ...third.warnings]).toEqual([])
 })
 
 test('what a tab has downloaded and done is still to be seen after it was stopped', async ({ browser }) => {
+  trainer.mostOfVersion = Infinity
   const { tab, peer } = await openTab(browser)
   await trainer.waitFor(() => delivered(peer, 0).length >= 32)
   const accepted = tab.locator('[data-figure="accepted"] dd')
@@ -138,17 +142,19 @@ test('pieces that were changed on the way are refused by name, and the chunks ar
   const corrupting = await openTab(browser, corruptPieces)
   await trainer.waitFor(() => delivered(corrupting.peer, 0).length >= 8)
   const victim = await openTab(browser)
-  await trainer.waitFor(() => delivered(victim.peer, 0).length >= 32)
-  const status = trainer.statuses.get(victim.peer)!
-  expect(status.bytesFromPeers).toBeGreaterThan(0)
-  expect(status.bytesFromOrigin).toBeGreaterThan(300_000)
-  const refused = victim.warnings.filter(text => text.startsWith(`what came from peer ${corrupting.peer} was refused: hash_mismatch, chunk `))
-  expect(refused.length).toBeGreaterThan(0)
-  expect(corrupting.warnings).toContain(`peer ${victim.peer} refused what this tab sent: hash_mismatch`)
+  const refused = (): string[] => victim.warnings.filter(text => text.startsWith(`what came from peer ${corrupting.peer} was refused: hash_mismatch, chunk `))
+  // Where the two are linked late the server is asked for everything: then it is the next version that they pass on.
+  for (let version = 0; version === 0 || refused().length === 0; version++) {
+    if (version > 0) await trainer.publish(version)
+    await trainer.waitFor(() => delivered(victim.peer, version).length >= 32)
+  }
+  await trainer.waitFor(() => trainer.statuses.get(victim.peer)!.bytesFromPeers > 0 && trainer.statuses.get(victim.peer)!.bytesFromOrigin > 300_000)
+  await expect.poll(() => corrupting.warnings).toContain(`peer ${victim.peer} refused what this tab sent: hash_mismatch`)
   await expectSameAsNode(trainer, delivered(victim.peer, 0))
 })
 
 test('a tab whose worker crashes starts another, and a reloaded tab downloads nothing again', async ({ browser }) => {
+  trainer.mostOfVersion = Infinity
   const { tab, peer } = await openTab(browser)
   await trainer.waitFor(() => delivered(peer, 0).length >= 32)
   const crashed = tab.waitForEvent('worker')
@@ -266,14 +272,14 @@ test('a link outlives the server that made it: drained, away and started again, 
 
   await server.close()
   for (const { tab } of tabs) await expect(tab.locator('.connection')).toHaveAttribute('data-connection', 'offline')
-  for (const { tab } of tabs) expect(await connectionStates(tab)).toEqual(['connected'])
+  for (const { tab } of tabs) await expect.poll(() => connectionStates(tab)).toEqual(['connected'])
 
   server = await startSignalingServer({ ...settings, port: Number(new URL(server.url).port) })
   trainer.connectAgain()
   await trainer.open()
   for (const version of [0, 1]) await trainer.publish(version)
   await trainer.waitFor(() => tabs.every(({ peer }) => delivered(peer, 1).length >= 8 && trainer.statuses.get(peer)?.links === 1))
-  for (const { tab } of tabs) expect(await connectionStates(tab)).toEqual(['connected'])
+  for (const { tab } of tabs) await expect.poll(() => connectionStates(tab)).toEqual(['connected'])
   await expectSameAsNode(trainer, tabs.flatMap(({ peer }) => delivered(peer, 1)))
 })
 

@@ -1,6 +1,6 @@
 /** The trainer with a real signaling server and volunteers without a browser: endings, resumption, damage, lies. */
 import { expect, test as base } from '@playwright/test'
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'smol-toml'
 import { characterTokenizer, CHARACTER_VOCABULARY_SIZE } from '#shared/model/character-tokenizer.ts'
@@ -14,6 +14,8 @@ import { hashAdapter, readReport, readRollouts } from './run-records.ts'
 
 const TOKEN = 'a token of sixteen letters or more'
 const BATCH = 32
+/** Of a run that does not end by itself, however late the test is to stop it. */
+const ENDLESS = 4096
 
 const CONFIG: DecoderConfig = {
   architecture: 'qwen3',
@@ -120,7 +122,7 @@ test('sequential runs of one seed end with the same adapter to the bit, however 
 })
 
 test('a run that was stopped goes on where it stopped; one that was killed loses nothing that was acknowledged', async ({ bench }) => {
-  const runFile = bench.runFile({ updates: 60 })
+  const runFile = bench.runFile({ updates: ENDLESS })
   const directory = join(bench.folder, 'run')
   const acknowledged = new Set<string>()
   const heard = (verdict: { readonly id: string; readonly outcome: string }): void => void (verdict.outcome === 'accepted' && acknowledged.add(verdict.id))
@@ -129,7 +131,7 @@ test('a run that was stopped goes on where it stopped; one that was killed loses
 
   const first = bench.train(['--run', runFile, '--run-directory', directory])
   await first.waitForEvent(reached(3))
-  expect(await first.stop(20_000)).toEqual({ code: 0, signal: null })
+  expect(await first.stop(120_000)).toEqual({ code: 0, signal: null })
   const stopped = readReport(join(directory, 'report.json'))
   expect(stopped.end).toBe('stopped')
   expect(stopped.updates).toBeGreaterThanOrEqual(3)
@@ -139,11 +141,13 @@ test('a run that was stopped goes on where it stopped; one that was killed loses
   second.kill()
   await second.exited
 
-  const third = bench.train(['--resume', directory, '--updates', String(stopped.updates + 8)])
+  const checkpoints = readdirSync(join(directory, 'checkpoints')).flatMap(name => /^version-(\d+)$/.exec(name)?.[1] ?? []).map(Number)
+  const updates = Math.max(...checkpoints) + 3
+  const third = bench.train(['--resume', directory, '--updates', String(updates)])
   expect(await third.exited).toEqual({ code: 0, signal: null })
   const report = readReport(join(directory, 'report.json'))
   expect(report.end).toBe('updates_done')
-  expect(report.updates).toBe(stopped.updates + 8)
+  expect(report.updates).toBe(updates)
   expect(report.reward.slice(0, stopped.updates)).toEqual(stopped.reward)
   expect(report.reward).toHaveLength(report.updates)
   expect(report.lag.max).toBeLessThanOrEqual(4)
@@ -234,9 +238,9 @@ test('a run that trains every parameter ends, published as deltas, bit for bit a
 test('a run of all parameters that was stopped goes on, and its volunteers with it', async ({ bench }) => {
   const directory = join(bench.folder, 'run')
   bench.volunteer()
-  const first = bench.train(['--run', bench.runFile({ updates: 60, parameters: 'full', optimizer: { learningRate: 1e-4 } }), '--run-directory', directory])
+  const first = bench.train(['--run', bench.runFile({ updates: ENDLESS, parameters: 'full', optimizer: { learningRate: 1e-4 } }), '--run-directory', directory])
   await first.waitForEvent(reached(3))
-  await first.stop(30_000)
+  await first.stop(120_000)
   const { updates } = readReport(join(directory, 'report.json'))
   const second = bench.train(['--resume', directory, '--updates', String(updates + 3)])
   expect((await second.exited).code).toBe(0)

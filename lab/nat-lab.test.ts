@@ -11,8 +11,6 @@ import { publishPort } from './published-port.ts'
 import { natLabLacks } from './requirements.ts'
 import { ownNamespaces } from './testing/own-namespaces.ts'
 
-/** Nineteen namespaces, on a machine that may be busy. */
-const HOOK_MS = 60_000
 const PROBE = fileURLToPath(new URL('testing/udp-probe.mjs', import.meta.url))
 
 const lacking = natLabLacks()
@@ -92,9 +90,9 @@ describe.skipIf(lacking !== undefined)('the NAT lab', () => {
     lab = await openNatLab({ hosts: Object.fromEntries(hosts) as Record<string, NatKind> })
     places = lab.serverAddresses.flatMap(address => [4000, 4001].map(port => ({ address, port })))
     server = await Promise.all(places.map(place => Talker.start(lab, 'server', place)))
-  }, HOOK_MS)
+  })
 
-  afterAll(() => lab.close(), HOOK_MS)
+  afterAll(() => lab.close())
 
   /** @returns as whom the server hears the host at the place */
   async function mapping(host: Talker, place: number): Promise<Endpoint> {

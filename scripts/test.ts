@@ -1,6 +1,7 @@
 /**
  * `npm test`: lint, direction of imports, types, unit tests, the page's build and the swarm tests, in this order. Stops at the first stage that fails.
  * `npm run lint`, `npm run types` and so on run one stage each: the stage's name is the argument; what follows goes to its last command.
+ * A stage's commands run at once: each of them uses one core.
  */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -50,11 +51,8 @@ function run(args: string[]): Promise<number> {
 
 async function runStage(name: string, extra: string[]): Promise<number> {
   const commands = STAGES[name]!()
-  for (const [index, args] of commands.entries()) {
-    const code = await run(index === commands.length - 1 ? [...args, ...extra] : args)
-    if (code !== 0) return code
-  }
-  return 0
+  const codes = await Promise.all(commands.map((args, index) => run(index === commands.length - 1 ? [...args, ...extra] : args)))
+  return codes.find(code => code !== 0) ?? 0
 }
 
 async function main(): Promise<number> {

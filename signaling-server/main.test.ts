@@ -47,6 +47,9 @@ test.each<[string, string[], string, RegExp]>([
   ['TURN without its secret', ['--port', '0', '--turn', 'turn:t.example'], TOKEN, /^signaling-server: --turn needs --turn-secret-file[^\n]*\n$/],
   ['a number of proxies that is none', ['--port', '0', '--proxies', 'all'], TOKEN, /^error: option '--proxies <number>' argument 'all' is invalid\. a number of proxies is from 0 to 9\n$/],
   ['a secret that cannot be read', ['--port', '0', '--turn', 'turn:t.example', '--turn-secret-file', '/nowhere/secret'], TOKEN, /^signaling-server: --turn-secret-file: \/nowhere\/secret cannot be read \(ENOENT\)[^\n]*\n$/],
+  ['a Redis that is none', ['--port', '0', '--redis', 'localhost:6379'], TOKEN, /^error: option '--redis <url>' argument 'localhost:6379' is invalid\. an address of Redis is redis:\/\/HOST:PORT[^\n]*\n$/],
+  ['a Redis that nobody runs', ['--port', '0', '--redis', 'redis://user:secret@127.0.0.1:1'], TOKEN, /^signaling-server: --redis: redis:\/\/127\.0\.0\.1:1 cannot be used \(connect ECONNREFUSED 127\.0\.0\.1:1\): start Redis there, or name another\n$/],
+  ['every address and none to reach it by', ['--port', '0', '--host', '0.0.0.0', '--redis', 'redis://127.0.0.1'], TOKEN, /^signaling-server: --redis with --host 0\.0\.0\.0 needs --advertise[^\n]*\n$/],
   ['an address of another machine', ['--port', '0', '--host', '192.0.2.1'], TOKEN, /^signaling-server: 192\.0\.2\.1 is not an address of this machine[^\n]*\n$/]
 ])('%s is one clear line and exit code 2', async (_, flags, token, line) => {
   const { output, exit } = run(flags, token)

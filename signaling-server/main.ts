@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { destination, pino } from 'pino'
 import { LIMITS } from '#shared/protocol/limits.ts'
+import { ClusterFault } from './cluster/redis-store.ts'
 import { iceOptionsFault, type IceOptions } from './ice-servers.ts'
 import { startSignalingServer, type SignalingServer } from './server.ts'
 
@@ -15,6 +16,8 @@ interface Flags {
   readonly turn: readonly string[]
   readonly turnSecretFile?: string
   readonly proxies: number
+  readonly redis?: string
+  readonly advertise?: string
 }
 
 const LISTEN_ADVICE = new Map<string, (flags: Flags) => string>([
@@ -34,6 +37,8 @@ const program = new Command('signaling-server')
   .option('--turn <url...>', 'TURN servers, e.g. turn:swarm.example:3478?transport=udp; coturn with use-auth-secret', [])
   .option('--turn-secret-file <file>', "file with the TURN servers' static-auth-secret")
   .option('--proxies <number>', 'reverse proxies in front, which say in X-Forwarded-For for whom they ask', parseProxies, 0)
+  .option('--redis <url>', 'share the swarm with other servers through this Redis, e.g. redis://127.0.0.1:6379; all of them need the same trainer token', parseRedis)
+  .option('--advertise <url>', 'with --redis: where the other servers reach this one; default: where it listens', parseAdvertised)
   .configureOutput({ writeErr: text => process.stderr.write(text) })
   .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
@@ -47,6 +52,9 @@ if (apiKeys.some(key => key.length < 16)) fail('every key in MURMURATION_API_KEY
 const ice: IceOptions = { stun: flags.stun, turn: flags.turn, turnSecret: flags.turnSecretFile === undefined ? undefined : readSecret(flags.turnSecretFile) }
 const iceFault = iceOptionsFault(ice, LIMITS.iceServers)
 if (iceFault !== undefined) fail(iceFault)
+
+if (flags.advertise !== undefined && flags.redis === undefined) fail('--advertise is of no use without --redis')
+if (flags.redis !== undefined && flags.advertise === undefined && ['0.0.0.0', '::'].includes(flags.host)) fail(`--redis with --host ${flags.host} needs --advertise, the address at which the other servers reach this one, e.g. http://10.0.0.2:${flags.port}`)
 
 const log = pino({ level: process.env['MURMURATION_LOG_LEVEL'] ?? 'info', base: null }, destination({ dest: 2, sync: true }))
 const server = await start()
@@ -62,8 +70,11 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 async function start(): Promise<SignalingServer> {
   try {
-    return await startSignalingServer({ ...flags, trainerToken, apiKeys, ice, log })
+    const { redis, advertise } = flags
+    const cluster = redis !== undefined && { cluster: { redis, ...(advertise !== undefined && { advertise }) } }
+    return await startSignalingServer({ ...flags, trainerToken, apiKeys, ice, log, ...cluster })
   } catch (error) {
+    if (error instanceof ClusterFault) return fail(error.message)
     const advice = LISTEN_ADVICE.get((error as NodeJS.ErrnoException).code ?? '')
     if (advice === undefined) throw error
     return fail(advice(flags))
@@ -91,6 +102,16 @@ function parsePort(text: string): number {
 function parseProxies(text: string): number {
   if (!/^\d$/.test(text)) throw new InvalidArgumentError('a number of proxies is from 0 to 9')
   return Number(text)
+}
+
+function parseRedis(text: string): string {
+  if (!URL.canParse(text) || !['redis:', 'rediss:'].includes(new URL(text).protocol)) throw new InvalidArgumentError('an address of Redis is redis://HOST:PORT, or rediss:// with TLS')
+  return text
+}
+
+function parseAdvertised(text: string): string {
+  if (!URL.canParse(text) || !['http:', 'https:'].includes(new URL(text).protocol)) throw new InvalidArgumentError('an address of a server is http://HOST:PORT')
+  return new URL(text).origin
 }
 
 function fail(line: string): never {

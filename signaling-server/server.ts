@@ -1,18 +1,20 @@
-import { randomInt } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pino, type Logger } from 'pino'
 import { ORIGIN_RESPONSES } from '#shared/dissemination/origin-grants.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
+import { Cluster, type ClusterOptions } from './cluster/cluster.ts'
 import { createApp } from './http/app.ts'
 import { ChunkOrigin } from './http/chunk-origin.ts'
-import { createMetrics } from './http/metrics.ts'
+import { LeaderHttp } from './http/leader-http.ts'
+import { createMetrics, type SwarmCounts } from './http/metrics.ts'
 import { OriginUplink } from './http/origin-uplink.ts'
 import { addressBlockOf, type AddressBlock } from './address-block.ts'
-import { NO_ICE_SERVERS, type IceOptions } from './ice-servers.ts'
+import { NO_ICE_SERVERS, TURN_CREDENTIAL_MS, type IceOptions } from './ice-servers.ts'
 import type { ServingPort } from './serving-port.ts'
-import { openSwarmSockets } from './swarm/swarm-sockets.ts'
+import { DirectoryHost } from './swarm/directory-host.ts'
+import { openFrontDoor } from './swarm/front-door.ts'
 import type { Rate } from './token-bucket.ts'
 
 export interface SignalingServerOptions {
@@ -48,6 +50,8 @@ export interface SignalingServerOptions {
   readonly drainMs?: number
   /** The clock by which tabs are late and runs forgotten, in milliseconds; one that stands still makes nobody late. */
   readonly now?: () => number
+  /** Shares the swarm with other servers; alone unless said. */
+  readonly cluster?: ClusterOptions
   readonly log?: Logger
 }
 
@@ -75,35 +79,60 @@ export const CLOSING_GRACE_MS = 2_000
  */
 const IDLE_CONNECTION_MS = 65_000
 
-/** @throws the listen error, with its `code` (e.g. EADDRINUSE), when the port cannot be had */
+/**
+ * @throws the listen error, with its `code` (e.g. EADDRINUSE), when the port cannot be had
+ * @throws {ClusterFault} when Redis cannot be used
+ */
 export async function startSignalingServer(options: SignalingServerOptions): Promise<SignalingServer> {
   const log = options.log ?? pino({ level: 'silent' })
   const origin = new ChunkOrigin()
-  const addressOf = ({ socket, headers }: IncomingMessage): AddressBlock | undefined => addressBlockOf(socket.remoteAddress, headers['x-forwarded-for']?.toString(), options.proxies ?? 0)
+  const ice = options.ice ?? NO_ICE_SERVERS
+  const leader = options.cluster === undefined ? undefined : new LeaderHttp(() => cluster!.place(), options.trainerToken)
+  const addressOf = (request: IncomingMessage): AddressBlock | undefined =>
+    leader?.isServer(request) === true ? undefined : addressBlockOf(request.socket.remoteAddress, request.headers['x-forwarded-for']?.toString(), options.proxies ?? 0)
   const uplink = new OriginUplink({ rate: options.originRate ?? { perSecond: 32 * 2 ** 20, burst: 1024 * 2 ** 20 }, responses: options.originResponses ?? ORIGIN_RESPONSES, addressOf })
-  const metrics = createMetrics(origin, () => sockets.counts())
+  const host = (): DirectoryHost | undefined => alone ?? cluster?.host
+  const counts = (): SwarmCounts => ({ connections: door.connections(), peers: host()?.peers() ?? new Map() })
+  const metrics = createMetrics(origin, counts, leader && (() => cluster!.status()))
+  const openHost = (mayDecide: () => boolean): DirectoryHost =>
+    new DirectoryHost(
+      {
+        originBytesPerRun: options.originBytesPerRun ?? LIMITS.originBytesPerRun,
+        forgetRunsAfterMs: options.forgetRunsAfterMs ?? 12 * 3_600_000,
+        renewIceServersAfterMs: ice.turn.length === 0 ? undefined : TURN_CREDENTIAL_MS / 2
+      },
+      { origin, metrics, log, mayDecide, now: options.now ?? (() => performance.now()) }
+    )
   // The app first: socket.io takes its own requests before it passes the others on to whoever listened already.
-  const serving: ServingPort = options.serving ?? { runs: () => sockets.serving.runs(), open: (sequence, listener) => sockets.serving.open(sequence, listener) }
-  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ ...options, serving }, () => sockets.readiness(), uplink, origin, metrics, log))
-  const sockets = openSwarmSockets(
+  const serving: ServingPort = options.serving ?? {
+    runs: () => host()?.serving.runs() ?? [],
+    open: (sequence, listener) => {
+      const present = host()
+      if (present !== undefined) return present.serving.open(sequence, listener)
+      listener.refused({ code: 'unknown_version', missing: [] })
+      return { close: () => {} }
+    }
+  }
+  const shared = leader && { cluster: { leader, status: () => cluster!.status() } }
+  const { page, models, trainerToken, apiKeys = [] } = options
+  const http = createServer({ keepAliveTimeout: IDLE_CONNECTION_MS }, createApp({ page, models, trainerToken, apiKeys, serving, ...shared }, () => door.readiness(), uplink, origin, metrics, log))
+  const door = openFrontDoor(
     http,
     {
-      trainerToken: options.trainerToken,
-      ice: options.ice ?? NO_ICE_SERVERS,
-      originBytesPerRun: options.originBytesPerRun ?? LIMITS.originBytesPerRun,
-      forgetRunsAfterMs: options.forgetRunsAfterMs ?? 12 * 3_600_000,
+      trainerToken,
+      ice,
       verdictsWithinMs: options.verdictsWithinMs ?? 120_000,
-      firstPipeline: randomInt(2 ** 31),
       connections: options.connections ?? LIMITS.peersPerRun + 1000,
       socketRate: options.socketRate ?? { perSecond: 10, burst: 200 },
       addressOf,
-      messageRate: options.messageRate ?? { perSecond: 50, burst: 400 },
-      now: options.now ?? (() => performance.now())
+      messageRate: options.messageRate ?? { perSecond: 50, burst: 400 }
     },
-    origin,
     metrics,
     log
   )
+  const alone = options.cluster === undefined ? openHost(() => true) : undefined
+  if (alone !== undefined) door.attend(alone.openDoor(door))
+  const cluster: Cluster | undefined = options.cluster && new Cluster(options.cluster, trainerToken, { door, origin, openHost, log })
   const connections = new Set<Socket>()
   http.on('connection', connection => {
     connections.add(connection)
@@ -114,16 +143,26 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
     http.listen(options.port, options.host, resolve)
   })
   const { port } = http.address() as AddressInfo
+  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  try {
+    await cluster?.open(options.cluster?.advertise ?? url)
+  } catch (error) {
+    http.close()
+    throw error
+  }
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     const drained = new AbortController()
-    await Promise.race([sockets.drain(), wait(options.drainMs ?? DRAIN_MS, undefined, { signal: drained.signal })])
+    door.drain()
+    await Promise.race([host()?.drain(), wait(options.drainMs ?? DRAIN_MS, undefined, { signal: drained.signal })])
     drained.abort()
     const cut = setTimeout(() => {
       for (const connection of connections) connection.destroy()
     }, CLOSING_GRACE_MS)
-    await sockets.close()
+    alone?.close()
+    await cluster?.close()
+    await door.close()
     clearTimeout(cut)
   }
-  return { url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`, port, close: () => (closed ??= close()) }
+  return { url, port, close: () => (closed ??= close()) }
 }

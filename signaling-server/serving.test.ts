@@ -21,14 +21,16 @@ const ROOM = 64 * 1024 * 1024
 let root: string
 let server: SignalingServer
 let clients: LoopbackClient[]
+let beating: ReturnType<typeof setInterval>[]
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'serving-'))
   clients = []
-  await openServer({})
+  beating = []
+  await openServer({ drainMs: 60_000 })
 })
 
-async function openServer(change: { readonly drainMs?: number }): Promise<void> {
+async function openServer(change: { readonly drainMs: number }): Promise<void> {
   server = await startSignalingServer({ port: 0, host: '127.0.0.1', page: join(root, 'dist'), models: join(root, 'models'), trainerToken: TOKEN, ...change })
   const trainer = client({ role: 'trainer', token: TOKEN })
   const description = describedRun({ model: toHuggingFaceConfig(config) })
@@ -37,6 +39,7 @@ async function openServer(change: { readonly drainMs?: number }): Promise<void> 
 }
 
 afterEach(async () => {
+  for (const timer of beating) clearInterval(timer)
   for (const client of clients) client.socket.disconnect()
   await server.close()
   await rm(root, { recursive: true })
@@ -51,6 +54,8 @@ function client(auth: ConstructorParameters<typeof LoopbackClient>[1]): Loopback
 async function joined(index: number, memoryBytes: number): Promise<LoopbackClient> {
   const tab = client({ role: 'volunteer' })
   await tab.ask('join', await tab.joinRequest(index, { memory: { memoryBytes, largestTensorBytes: memoryBytes } }))
+  // However long a test takes, nobody falls silent.
+  beating.push(setInterval(() => tab.tell('heartbeat', { workMs: 0, roundMs: 0 }), 400))
   return tab
 }
 

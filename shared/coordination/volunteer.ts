@@ -292,7 +292,7 @@ function endBatch(state: VolunteerState, id: number): void {
 
 function submissionRefused(state: VolunteerState, id: number, code: RefusalCode, now: number, emit: Emit): void {
   if (code === 'not_joined') rejoin(state, emit)
-  if (code === 'not_joined' || code === 'no_trainer' || code === 'unknown_run' || code === 'too_many_requests') sendAgain(state, id, now)
+  if (code === 'not_joined' || code === 'no_trainer' || code === 'no_leader' || code === 'unknown_run' || code === 'too_many_requests') sendAgain(state, id, now)
   else state.outbox.delete(id)
 }
 
@@ -306,7 +306,7 @@ function sendAgain(state: VolunteerState, id: number, now: number): void {
 function joinRefused(state: VolunteerState, code: RefusalCode, now: number, emit: Emit): void {
   if (code === 'unsupported_protocol') return stop(state, 'page_outdated', emit)
   state.joining = false
-  const passing = code === 'no_trainer' || code === 'unknown_run' || code === 'too_many_requests' || code === 'server_full' || code === 'draining'
+  const passing = code === 'no_trainer' || code === 'unknown_run' || code === 'too_many_requests' || code === 'server_full' || code === 'draining' || code === 'no_leader'
   if (!passing) return stop(state, 'refused', emit)
   state.runMissing = code === 'no_trainer' || code === 'unknown_run'
   state.retryAt = now + RETRY_MS

@@ -8,7 +8,7 @@ import type { ContentHash, PeerId, PolicyVersion } from '../protocol/identifiers
 import type { Piece } from '../protocol/link-frames.ts'
 import type { ChunkReference } from '../protocol/manifest.ts'
 import { addPiece, addRemainder, arrivedPrefix, beginAssembly, isWhole, matchesItsHash, ORIGIN, type Source } from './chunk-assembly.ts'
-import { isOffered, release, wakeLinks, type ChunkFetcher, type FetchContext, type WantedChunk } from './fetcher-state.ts'
+import { forgiveDeafness, isOffered, release, wakeLinks, type ChunkFetcher, type FetchContext, type WantedChunk } from './fetcher-state.ts'
 import { askPieces, type AskPiece } from './piece-asking.ts'
 import { stalled } from './request-window.ts'
 import { neighboursSent, originSent, passTime } from './source-rates.ts'
@@ -125,6 +125,7 @@ function take(fetcher: ChunkFetcher, input: FetchInput, now: number, effects: Fe
       if (wanted.has(input.hash) && !isOffered(fetcher, input.hash)) effects.push({ kind: 'chunk_missing', hash: input.hash })
       return
     case 'time_passed':
+      forgiveDeafness(fetcher, now)
       fetcher.wakeAt = undefined
       moveStalled(fetcher, now, effects)
       wakeLinks(fetcher)

@@ -29,6 +29,9 @@ export const FETCHER_DEFAULTS = {
   strikes: 3,
   tickMs: 200
 } as const
+/** A timer of this tab that is late by so much was not merely inaccurate. */
+const DEAF_FROM_MS = 300
+
 export type FetcherOptions = { readonly [Option in keyof typeof FETCHER_DEFAULTS]: number }
 
 export interface WantedChunk {
@@ -109,6 +112,16 @@ function isGranted({ versions }: ChunkFetcher, { chunk: { hash }, version }: Wan
 export function isOffered({ links }: ChunkFetcher, hash: ContentHash): boolean {
   for (const link of links.values()) if (!link.stalled && link.held.has(hash)) return true
   return false
+}
+
+/** While this tab itself stood still it could hear nobody: what was sent meanwhile is yet to be read. */
+export function forgiveDeafness(fetcher: ChunkFetcher, now: number): void {
+  const deafMs = now - (fetcher.wakeAt ?? now)
+  if (deafMs < DEAF_FROM_MS) return
+  // It may have begun right after the time before.
+  const forgiven = (at: number): number => Math.min(now, at + deafMs + fetcher.options.tickMs)
+  fetcher.progressAt = forgiven(fetcher.progressAt)
+  for (const link of fetcher.links.values()) link.lastProgress = forgiven(link.lastProgress)
 }
 
 /** Something may be asked of them again. */

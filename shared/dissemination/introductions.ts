@@ -83,8 +83,8 @@ export function introduceTo(first: Links, second: Links): DirectoryEffect[] {
 /** Both ends may say so; each is given somebody else as long as there is somebody. */
 export function loseLink(run: SwarmRun, peer: SwarmPeer, lost: PeerId, rng: Rng): DirectoryEffect[] {
   const other = run.peers.get(lost)
-  peer.claimed.delete(lost)
-  if (other === undefined || !peer.links.has(lost)) return []
+  const wasClaimed = peer.claimed.delete(lost)
+  if (other === undefined || !peer.links.has(lost)) return wasClaimed ? introduce(run, peer, rng) : []
   peer.links.delete(lost)
   other.links.delete(peer.id)
   peer.lost.add(lost)

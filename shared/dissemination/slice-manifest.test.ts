@@ -5,6 +5,7 @@ import { loraTensors, type LoraConfig } from '../model/lora.ts'
 import { randomAdapter, randomWeights } from '../model/random-weights.ts'
 import { sliceTensors } from '../model/tensor-names.ts'
 import { stageSlice } from '../scheduling/layer-range.ts'
+import { runs } from '../testing/property-runs.ts'
 import { tinyConfig } from '../testing/tiny-model.ts'
 import { cutPolicy, signManifest } from './manifest.ts'
 import { manifestOfSlice, type PartOfManifest } from './slice-manifest.ts'
@@ -29,6 +30,7 @@ test('a slice is given every tensor that its engine needs, and no other', () => 
       expect(names(manifestOfSlice(manifestOf('full'), config, slice))).toEqual(sliceTensors(config, stageSlice(layers, start, end)).map(({ name }) => name).toSorted())
       expect(names(manifestOfSlice(manifestOf('lora'), config, slice))).toEqual(loraTensors(config, lora, start, end).map(({ name }) => name).toSorted())
       for (const kind of ['full', 'lora'] as const) expect(manifestOfSlice(manifestOf(kind), config, { start: 0, end: layers })).toEqual(manifestOf(kind))
-    })
+    }),
+    runs(30)
   )
 })

@@ -124,6 +124,35 @@ describe('joining', () => {
     expect(rejoin(4, [])).toHaveLength(6)
   })
 
+  test('of pages whose server is gone nobody hears, their links stay, and who does not come back makes room once its link is lost', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (const index of [1, 2, 3]) testbed.join(index)
+    const cutOff = [1, 2].flatMap(index => testbed.step({ kind: 'cut_off', connection: peerName(index) }))
+    expect(told(cutOff, 'peer_gone')).toEqual([])
+    expect(told(cutOff, 'peer_left').map(([, payload]) => payload)).toEqual([1, 2].map(index => ({ run: RUN, peer: peerName(index) })))
+    const returned = testbed.join(1, { connection: 'again', message: signedJoin(1, identificationOf('again'), { linked: [peerName(3)] }) })
+    expect(told(returned, 'introduction')).toEqual([])
+    expect(told(testbed.step({ kind: 'signal', connection: 'again', message: { to: peerName(3), data: 'candidate' } }), 'signal')).toHaveLength(1)
+    for (const index of [4, 5, 6, 7, 8, 9, 10]) testbed.join(index)
+    const { peers } = testbed.directory.runs.get(RUN)!
+    const third = peers.get(peerName(3))!
+    expect([third.claimed.size, third.links.size]).toEqual([1, 7])
+    testbed.step({ kind: 'link_lost', connection: peerName(3), message: { peer: peerName(2) } })
+    expect([third.claimed.size, third.links.size]).toEqual([0, 8])
+  })
+
+  test('a page that comes back before its old socket is found dead keeps the links that it still has', () => {
+    const testbed = createTestbed()
+    testbed.open()
+    testbed.publish(base)
+    for (const index of [1, 2, 3]) testbed.join(index)
+    const effects = testbed.join(1, { connection: 'again', message: signedJoin(1, identificationOf('again'), { linked: [peerName(2)] }) })
+    expect(told(effects, 'peer_gone')).toEqual([[peerName(3), { peer: peerName(1) }]])
+    expect(told(effects, 'introduction').map(([to]) => to)).toEqual([peerName(3), 'again'])
+  })
+
   test('the same page on a new socket replaces its old one', () => {
     const testbed = createTestbed()
     testbed.open()
@@ -302,7 +331,7 @@ test('leases reach their peer, submissions their trainer, feeds everybody who wa
 })
 
 const action = fc.oneof(
-  fc.record({ do: fc.constantFrom('join', 'disconnect', 'leave', 'hold', 'lose', 'lose', 'publish', 'reopen', 'wish', 'forget'), who: fc.nat(4), whom: fc.nat(4) }),
+  fc.record({ do: fc.constantFrom('join', 'disconnect', 'cut_off', 'leave', 'hold', 'lose', 'lose', 'publish', 'reopen', 'wish', 'forget'), who: fc.nat(4), whom: fc.nat(4) }),
   fc.record({ do: fc.constant('join'), who: fc.nat(15), whom: fc.nat(15) })
 )
 
@@ -318,6 +347,7 @@ test('whatever happens, links are symmetric, within bounds and among those prese
         let effects: DirectoryEffect[] = []
         if (what === 'join') effects = testbed.join(who)
         if (what === 'disconnect') effects = testbed.step({ kind: 'disconnected', connection })
+        if (what === 'cut_off') effects = testbed.step({ kind: 'cut_off', connection })
         if (what === 'leave') effects = testbed.step({ kind: 'leave', connection })
         if (what === 'hold') effects = testbed.hold(who, base)
         if (what === 'lose') effects = testbed.step({ kind: 'link_lost', connection, message: { peer: peerName(whom) } })
@@ -343,6 +373,6 @@ test('whatever happens, links are symmetric, within bounds and among those prese
         expect(effects.filter(effect => effect.kind === 'tell' && !testbed.directory.connections.has(effect.to))).toEqual([])
       }
     }),
-    runs(80)
+    runs(40)
   )
 })

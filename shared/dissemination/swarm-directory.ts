@@ -27,6 +27,8 @@ import { originChunks } from './version-route.ts'
 type ConnectionInput = { readonly connection: ConnectionId } & (
   | { readonly kind: 'connected'; readonly handshake: Handshake; readonly identification: Identification }
   | { readonly kind: 'disconnected' }
+  /** Its server is gone, or lost touch with this one. The page may well live, and its links with it. */
+  | { readonly kind: 'cut_off' }
   // Pages.
   /** `iceServers`: for the peer whose key it names, if it may join. */
   | { readonly kind: 'join'; readonly message: JoinRequest; readonly iceServers: IceServers }
@@ -85,7 +87,9 @@ function hear(directory: SwarmDirectory, input: ConnectionInput, now: number): D
   if (connection === undefined) return []
   switch (input.kind) {
     case 'disconnected':
-      return disconnect(directory, connection, now)
+      return disconnect(directory, connection, leave(directory, connection, now), now)
+    case 'cut_off':
+      return disconnect(directory, connection, leave(directory, connection, now, EVERYBODY), now)
     case 'join':
       return join(directory, connection, input.message, input.iceServers, now)
     case 'leave':
@@ -188,8 +192,9 @@ function connect(directory: SwarmDirectory, { connection: id, handshake, identif
   return [...challenged, ...showRun(run, [id]), ...(handshake.role === 'observer' ? coverageTells(run, [id], now) : [])]
 }
 
-function disconnect(directory: SwarmDirectory, connection: DirectoryConnection, now: number): DirectoryEffect[] {
-  const effects = leave(directory, connection, now)
+const EVERYBODY = { has: () => true }
+
+function disconnect(directory: SwarmDirectory, connection: DirectoryConnection, effects: DirectoryEffect[], now: number): DirectoryEffect[] {
   directory.connections.delete(connection.id)
   for (const run of directory.runs.values()) {
     if (run.trainer !== connection.id) continue

@@ -18,7 +18,7 @@ export function join(directory: SwarmDirectory, connection: DirectoryConnection,
   const former = run.peers.get(id)
   if (connection.peer !== undefined) effects.push(...leave(directory, connection, now))
   if (former !== undefined && former.connection !== connection.id) {
-    effects.push(...leave(directory, directory.connections.get(former.connection)!, now), { kind: 'close', connection: former.connection })
+    effects.push(...leave(directory, directory.connections.get(former.connection)!, now, new Set(request.linked)), { kind: 'close', connection: former.connection })
   }
   const peer: SwarmPeer = {
     id,
@@ -87,8 +87,11 @@ export function renewIceServers(directory: SwarmDirectory, now: number): Directo
   return peers.map(({ connection, id }) => ({ kind: 'renew_ice_servers', to: connection, peer: id }))
 }
 
-/** The connection stays: its page may join again, and sees the feed. */
-export function leave(directory: SwarmDirectory, connection: DirectoryConnection, now: number): DirectoryEffect[] {
+/**
+ * The connection stays: its page may join again, and sees the feed.
+ * @param keeping peers whose links to it live on as far as is known: they are not told, and the link is kept for it when it comes back and says so too
+ */
+export function leave(directory: SwarmDirectory, connection: DirectoryConnection, now: number, keeping: Pick<ReadonlySet<PeerId>, 'has'> = new Set()): DirectoryEffect[] {
   const { peer } = connection
   if (peer === undefined) return []
   connection.peer = undefined
@@ -100,6 +103,10 @@ export function leave(directory: SwarmDirectory, connection: DirectoryConnection
   for (const other of run.peers.values()) {
     other.lost.delete(peer.id)
     if (!other.links.delete(peer.id)) continue
+    if (keeping.has(other.id)) {
+      other.claimed.add(peer.id)
+      continue
+    }
     left.push(other)
     effects.push({ kind: 'tell', to: other.connection, event: 'peer_gone', payload: { peer: peer.id } })
   }

@@ -12,6 +12,8 @@ export interface StepResult<State> {
   readonly info: {
     /** The whole task was solved exactly; evaluation counts this and never the graded reward. */
     readonly success: boolean
+    /** Other figures for people, by name; a later step's replace an earlier one's. Evaluation shows their means, and nobody learns from them. */
+    readonly metrics?: Readonly<Record<string, number>>
   }
 }
 

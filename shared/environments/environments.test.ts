@@ -147,7 +147,7 @@ describe('reverse', () => {
 
 describe('the registry', () => {
   test.each([
-    ['chess', {}, 'environment "chess" is unknown; use one of: arithmetic, reverse'],
+    ['chess', {}, 'environment "chess" is unknown; use one of: arithmetic, holdem, reverse, sokoban-tiny, sokoban-1, sokoban-2'],
     ['arithmetic', { digits: 2 }, 'environment "arithmetic": option digits is unknown'],
     ['arithmetic', { largestOperand: 'ten' }, 'environment "arithmetic": option largestOperand must be number'],
     ['reverse', { length: 1 }, 'environment "reverse": option length must be >=2'],

@@ -2,7 +2,10 @@
 import { decode, v } from '../protocol/schema.ts'
 import { arithmetic, arithmeticOptions } from './arithmetic.ts'
 import type { Environment } from './environment.ts'
+import { holdem, holdemOptions } from './holdem.ts'
 import { reverse, reverseOptions } from './reverse.ts'
+import { sokoban } from './sokoban.ts'
+import { SOKOBAN_VARIANTS, sokobanOptions } from './sokoban/options.ts'
 
 type Options = v.GenericSchema<unknown, unknown>
 
@@ -13,7 +16,9 @@ interface Entry {
 
 const ENVIRONMENTS: ReadonlyMap<string, Entry> = new Map([
   ['arithmetic', entry(arithmeticOptions, arithmetic)],
-  ['reverse', entry(reverseOptions, reverse)]
+  ['holdem', entry(holdemOptions, holdem)],
+  ['reverse', entry(reverseOptions, reverse)],
+  ...SOKOBAN_VARIANTS.map(name => [name, entry(sokobanOptions(name), options => sokoban(name, options))] as const)
 ])
 
 /** One line for the user: what is wrong with the environment's name or options, where, and what is allowed. */

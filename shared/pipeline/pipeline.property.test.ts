@@ -138,7 +138,7 @@ describe('a pipeline of one to four stages', () => {
           for (const [t, value] of result!.logProbs.entries()) expect(value).toBeCloseTo(expected.logProbs[t]!, 4)
         }
       }),
-      runs(80)
+      runs(40)
     )
   })
 })

@@ -20,7 +20,9 @@ export const REFUSAL_CODES = [
   'storage_full',
   'server_full',
   /** The server is about to close; its successor will take you. */
-  'draining'
+  'draining',
+  /** Of several servers none leads at the moment, or this one has lost touch with the one that does: ask again. */
+  'no_leader'
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 

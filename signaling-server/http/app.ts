@@ -4,8 +4,10 @@ import express, { type ErrorRequestHandler, type Express } from 'express'
 import type { Logger } from 'pino'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import type { ServingPort } from '../serving-port.ts'
+import type { ClusterStatus } from '../cluster/cluster-status.ts'
 import type { ChunkOrigin } from './chunk-origin.ts'
 import { chunkRoutes } from './chunk-routes.ts'
+import type { LeaderHttp } from './leader-http.ts'
 import type { Metrics } from './metrics.ts'
 import { openAiRoutes } from './openai/openai-routes.ts'
 import type { OriginUplink } from './origin-uplink.ts'
@@ -22,27 +24,29 @@ export interface AppOptions {
   readonly apiKeys?: readonly string[]
   /** Who generates for that API. */
   readonly serving?: ServingPort
+  /** Where several servers share a swarm. */
+  readonly cluster?: { readonly leader: LeaderHttp; readonly status: () => ClusterStatus }
 }
 
 const PAGE_ROUTES = ['/', '/dashboard', '/playground']
 
 /** Whether more tabs should be sent here. */
-export type Readiness = 'ready' | 'full' | 'draining'
+export type Readiness = 'ready' | 'full' | 'draining' | 'no_leader'
 
 export function createApp(options: AppOptions, readiness: () => Readiness, uplink: OriginUplink, origin: ChunkOrigin, metrics: Metrics, log: Logger): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use(securityHeaders)
   // Answered as long as anything is: a server that does not answer should be started again.
-  app.get('/health', (_request, response) => void response.json({ status: 'ok', protocol: PROTOCOL_VERSION }))
+  app.get('/health', (_request, response) => void response.json({ status: 'ok', protocol: PROTOCOL_VERSION, ...options.cluster?.status() }))
   // 503: leave it alone, and send nobody new.
   app.get('/health/ready', (_request, response) => {
     const status = readiness()
     response.status(status === 'ready' ? 200 : 503).json({ status })
   })
   app.get('/metrics', async (_request, response) => void response.type(metrics.contentType).send(await metrics.exposition()))
-  app.use('/chunks', chunkRoutes(origin, uplink, metrics, options.trainerToken))
-  if (options.serving !== undefined) app.use('/v1', openAiRoutes(options.serving, options.apiKeys ?? [], metrics, log))
+  app.use('/chunks', chunkRoutes(origin, uplink, metrics, options.trainerToken, options.cluster?.leader))
+  if (options.serving !== undefined) app.use('/v1', openAiRoutes(options.serving, options.apiKeys ?? [], metrics, log, options.cluster?.leader))
   app.use('/models', express.static(options.models, { index: false, redirect: false }))
   app.get(PAGE_ROUTES, (_request, response) => {
     const index = join(resolve(options.page), 'index.html')

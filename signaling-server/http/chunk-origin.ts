@@ -8,7 +8,7 @@ import type { ChunkReference } from '#shared/protocol/manifest.ts'
 export class ChunkOrigin {
   readonly #chunks = new Map<ContentHash, Buffer>()
   readonly #expected = new Map<ContentHash, { readonly run: RunId; readonly chunk: ChunkReference }>()
-  readonly #retained = new Map<RunId, readonly ChunkReference[]>()
+  readonly #retained = new Map<RunId, ReadonlyMap<ContentHash, ChunkReference>>()
 
   get(hash: ContentHash): Buffer | undefined {
     return this.#chunks.get(hash)
@@ -35,8 +35,28 @@ export class ChunkOrigin {
 
   /** Keeps these for the run, and what other runs keep or still expect; drops the rest. */
   retain(run: RunId, chunks: readonly ChunkReference[]): void {
-    this.#retained.set(run, chunks)
+    this.#retained.set(run, new Map(chunks.map(chunk => [chunk.hash, chunk])))
     this.#dropUnwanted()
+  }
+
+  /** What is kept for each run, here or, where another server leads, there. */
+  retainedByRun(): [run: RunId, chunks: ChunkReference[]][] {
+    return [...this.#retained].map(([run, chunks]) => [run, [...chunks.values()]])
+  }
+
+  /** @returns the chunk, if it is kept for some run */
+  retained(hash: ContentHash): ChunkReference | undefined {
+    for (const chunks of this.#retained.values()) {
+      const chunk = chunks.get(hash)
+      if (chunk !== undefined) return chunk
+    }
+    return undefined
+  }
+
+  /** Somebody else decides from now on, and will say anew what is kept. The bytes stay until then: most will be asked for again. */
+  forgetDecisions(): void {
+    this.#retained.clear()
+    this.#expected.clear()
   }
 
   /** The run has ended: what nobody else keeps is dropped, and nothing is accepted for it. */
@@ -47,8 +67,7 @@ export class ChunkOrigin {
   }
 
   #dropUnwanted(): void {
-    const wanted = new Set([...this.#retained.values()].flat().map(chunk => chunk.hash))
-    for (const hash of this.#chunks.keys()) if (!wanted.has(hash)) this.#chunks.delete(hash)
+    for (const hash of this.#chunks.keys()) if (this.retained(hash) === undefined) this.#chunks.delete(hash)
   }
 
   get bytes(): number {

@@ -5,6 +5,7 @@ import { LIMITS } from '#shared/protocol/limits.ts'
 import { decode } from '#shared/protocol/schema.ts'
 import { tokensMatch } from '../trainer-token.ts'
 import type { ChunkOrigin } from './chunk-origin.ts'
+import type { LeaderHttp } from './leader-http.ts'
 import type { Metrics } from './metrics.ts'
 import type { OriginUplink } from './origin-uplink.ts'
 import { respondRefused } from './refusal-response.ts'
@@ -12,7 +13,8 @@ import { respondRefused } from './refusal-response.ts'
 /** A chunk's address is its content: it never changes, so caches may keep it for ever. */
 const IMMUTABLE = 'public, max-age=31536000, immutable'
 
-export function chunkRoutes(origin: ChunkOrigin, uplink: OriginUplink, metrics: Metrics, trainerToken: string): Router {
+/** @param leader where several servers share a swarm: chunks that this one lacks are fetched from it, and those that come here are given to it */
+export function chunkRoutes(origin: ChunkOrigin, uplink: OriginUplink, metrics: Metrics, trainerToken: string, leader?: LeaderHttp): Router {
   const router = Router()
 
   router.param('hash', (_request, response, next, hash: string) => {
@@ -20,14 +22,20 @@ export function chunkRoutes(origin: ChunkOrigin, uplink: OriginUplink, metrics: 
     else respondRefused(response, metrics, 400, 'malformed', 'a chunk is addressed by its SHA-256, 64 hexadecimal digits')
   })
 
-  router.get('/:hash', (request, response) => {
-    const bytes = origin.get(request.params.hash)
+  router.get('/:hash', async (request, response) => {
+    const { hash } = request.params
+    const bytes = origin.get(hash) ?? (await leader?.chunk(request, origin, hash))
+    if (bytes === 'unavailable') {
+      response.set('Cache-Control', 'no-store')
+      respondRefused(response, metrics, 503, 'no_leader', 'the server that has this chunk does not answer')
+      return
+    }
     if (bytes === undefined) {
       response.set('Cache-Control', 'no-store')
       respondRefused(response, metrics, 404, 'unknown_chunk', 'the origin does not keep this chunk')
       return
     }
-    response.set({ 'Cache-Control': IMMUTABLE, 'Accept-Ranges': 'bytes', ETag: `"${request.params.hash}"`, 'Content-Type': 'application/octet-stream' })
+    response.set({ 'Cache-Control': IMMUTABLE, 'Accept-Ranges': 'bytes', ETag: `"${hash}"`, 'Content-Type': 'application/octet-stream' })
     sendRange(request, response, bytes, uplink, metrics)
   })
 
@@ -39,7 +47,7 @@ export function chunkRoutes(origin: ChunkOrigin, uplink: OriginUplink, metrics: 
       else respondRefused(response, metrics, 401, 'unauthorised', 'the bearer token is not the trainer token')
     },
     express.raw({ type: () => true, limit: LIMITS.chunkBytes }),
-    (request, response) => {
+    async (request, response) => {
       const { hash } = request.params as { hash: string }
       const bytes: unknown = request.body
       if (!Buffer.isBuffer(bytes)) {
@@ -47,6 +55,16 @@ export function chunkRoutes(origin: ChunkOrigin, uplink: OriginUplink, metrics: 
         return
       }
       metrics.linkBytes.inc({ direction: 'received', path: 'origin' }, bytes.byteLength)
+      const elsewhere = await leader?.put(request, hash, bytes)
+      if (elsewhere === 'unavailable') {
+        respondRefused(response, metrics, 503, 'no_leader', 'the server that leads does not answer')
+        return
+      }
+      if (elsewhere !== undefined) {
+        if (elsewhere.status < 300) origin.put(hash, bytes)
+        response.status(elsewhere.status).type('json').send(elsewhere.body)
+        return
+      }
       // Put again after a lost answer.
       if (origin.get(hash) !== undefined) {
         response.status(204).end()

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusalCode } from '#shared/protocol/refusal.ts'
+import { CLUSTER_ROLES, type ClusterStatus } from '../cluster/cluster-status.ts'
 import type { ChunkOrigin } from './chunk-origin.ts'
 
 /** Who is here, counted when it is asked for. */
@@ -13,7 +14,7 @@ export interface SwarmCounts {
 const DELIVERY_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 
 /** Prometheus metrics of one server. No label ever carries a peer or an address, and every label has a closed set of values. */
-export function createMetrics(origin: ChunkOrigin, counts: () => SwarmCounts) {
+export function createMetrics(origin: ChunkOrigin, counts: () => SwarmCounts, cluster?: () => ClusterStatus) {
   const registry = new Registry()
   // Of the process: memory, CPU, open files, event loop lag, garbage collection.
   collectDefaultMetrics({ register: registry })
@@ -33,6 +34,12 @@ export function createMetrics(origin: ChunkOrigin, counts: () => SwarmCounts) {
   })
   gauge('swarm_origin_chunk_count', 'Chunks that the origin keeps', [], created => created.set(origin.size))
   gauge('swarm_origin_stored_bytes', 'Bytes of the chunks that the origin keeps', [], created => created.set(origin.bytes))
+  if (cluster !== undefined) {
+    gauge('swarm_server_role', 'What this server is among those that share the swarm: 1 for its role', ['role'], created => {
+      for (const role of CLUSTER_ROLES) created.set({ role }, Number(cluster().role === role))
+    })
+    gauge('swarm_redis_reachable', '1 while Redis answers', [], created => created.set(Number(cluster().redis === 'reachable')))
+  }
   const signalDelivery = new Histogram({
     name: 'swarm_signal_delivery_seconds',
     help: 'From the receipt of a signal until it is written to the socket of the other peer; what it waits before is event loop lag',

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, request, type IncomingMessage, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { OriginUplink } from './origin-uplink.ts'
 
 /** More than the system holds for a connection whose other end does not read. */
@@ -12,6 +12,7 @@ let servers: Server[] = []
 let sockets: Socket[] = []
 
 afterEach(async () => {
+  vi.useRealTimers()
   for (const socket of sockets) socket.destroy()
   for (const server of servers) {
     server.closeAllConnections()
@@ -97,15 +98,20 @@ describe('bodies in turn', () => {
   })
 
   test('one that is read slowly, yet read, keeps its place', async () => {
+    // Time passes as it reads: a third of the body would take too long if nothing left meanwhile. The system holds less than that for the connection.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const stallMs = 1000
+    const msPerByte = (3 * stallMs) / LARGE.byteLength
     let read = 0
     const readBefore = new Map<string, number>()
-    const { port, begun } = await serve(1, 500, path => void readBefore.set(path, read))
+    const { port, begun } = await serve(1, stallMs, path => void readBefore.set(path, read))
     const slow = await askAndWait(port, '/ada/1')
     await expect.poll(() => begun).toHaveLength(1)
     slow.on('data', (data: Buffer) => {
       read += data.byteLength
+      vi.advanceTimersByTime(data.byteLength * msPerByte)
       slow.pause()
-      setTimeout(() => slow.resume(), 5)
+      setImmediate(() => slow.resume())
     })
     slow.resume()
     expect((await bytesOf(port, '/bob/1')).equals(LARGE)).toBe(true)

@@ -11,12 +11,14 @@ export const TOKEN = 'a trainer token of the tests'
 /** A socket whose messages wait until the test asks for them. */
 export class LoopbackClient {
   readonly socket: Socket
+  readonly url: string
   readonly #host: string
   readonly #inbox: [event: string, payload: unknown][] = []
   #challenge: string | undefined
   #wake: () => void = () => undefined
 
   constructor(url: string, auth: Handshake) {
+    this.url = url
     this.#host = new URL(url).host
     this.socket = io(url, { auth, transports: ['websocket'], forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 50 })
     this.socket.on('disconnect', () => (this.#challenge = undefined))
@@ -43,7 +45,7 @@ export class LoopbackClient {
   }
 
   ask(event: string, payload: unknown): Promise<unknown> {
-    return this.socket.timeout(10_000).emitWithAck(event, payload)
+    return this.socket.timeout(60_000).emitWithAck(event, payload)
   }
 
   tell(event: string, payload: unknown): void {

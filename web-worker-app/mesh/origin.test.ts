@@ -1,55 +1,82 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { fetchFromOrigin } from './origin.ts'
 
 const HASH = 'a'.repeat(64)
-const PATIENCE = { idleMs: 500, turnMs: 5000 }
+/** What is not about time has enough of it, on any machine. */
+const PATIENCE = { idleMs: 60_000, turnMs: 120_000 }
+const IMPATIENCE = { idleMs: 200, turnMs: 200 }
 const BODY = Buffer.from('the bytes of a chunk')
 
 let server: Server | undefined
 
 afterEach(() => {
+  vi.useRealTimers()
   vi.unstubAllGlobals()
   server?.closeAllConnections()
   server?.close()
 })
 
-/** Pages ask for paths of their own server. */
-async function origin(answer: RequestListener): Promise<void> {
+/** Pages ask for paths of their own server. @param came called with every part of a body that has come */
+async function origin(answer: RequestListener, came: () => void = () => {}): Promise<void> {
   server = createServer(answer).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const here = fetch
-  vi.stubGlobal('fetch', (path: string, init: RequestInit) => here(`http://127.0.0.1:${port}${path}`, init))
+  const watched = (): TransformStream => new TransformStream({ transform: (part, onward) => (onward.enqueue(part), came()) })
+  vi.stubGlobal('fetch', async (path: string, init: RequestInit) => {
+    const response = await here(`http://127.0.0.1:${port}${path}`, init)
+    return new Response(response.body?.pipeThrough(watched()), response)
+  })
 }
 
-const fetched = async (offset = 0, stopped = new AbortController().signal): Promise<unknown> => {
-  const answer = await fetchFromOrigin(HASH, offset, stopped, PATIENCE)
+const fetched = async (offset = 0, stopped = new AbortController().signal, patience = PATIENCE): Promise<unknown> => {
+  const answer = await fetchFromOrigin(HASH, offset, stopped, patience)
   return answer instanceof Uint8Array ? Buffer.from(answer).toString() : answer
 }
 
-const after = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
+/** Time passes only when a test lets it. */
+function holdTime(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+}
+
+/** Until what has come has been taken note of. */
+const settled = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 test('whoever answers may take its time with the first byte: it sends in turn', async () => {
-  await origin((_, response) => {
-    response.flushHeaders()
-    void after(2 * PATIENCE.idleMs).then(() => response.end(BODY))
-  })
-  expect(await fetched()).toBe(BODY.toString())
+  holdTime()
+  let sent: ServerResponse | undefined
+  await origin((_, response) => (sent = response).flushHeaders())
+  const here = fetch
+  const answered = new Promise<void>(resolve => vi.stubGlobal('fetch', (path: string, init: RequestInit) => here(path, init).finally(resolve)))
+  const answer = fetched()
+  await answered
+  await settled()
+  vi.advanceTimersByTime(PATIENCE.turnMs - 1)
+  sent!.end(BODY)
+  expect(await answer).toBe(BODY.toString())
 })
 
 test('a slow body is waited for as long as it goes on', async () => {
-  await origin(async (_, response) => {
-    for (const byte of BODY) {
-      response.write(Uint8Array.of(byte))
-      await after(PATIENCE.idleMs / 10)
-    }
-    response.end()
-  })
-  expect(await fetched()).toBe(BODY.toString())
+  holdTime()
+  let sent: ServerResponse | undefined
+  let came = (): void => {}
+  await origin((_, response) => void (sent = response).write(BODY.subarray(0, 1)), () => came())
+  const next = (): Promise<void> => new Promise(resolve => (came = resolve))
+  let part = next()
+  const answer = fetched()
+  for (const byte of BODY.subarray(1)) {
+    await part
+    await settled()
+    vi.advanceTimersByTime(PATIENCE.idleMs - 1)
+    part = next()
+    sent!.write(Uint8Array.of(byte))
+  }
+  sent!.end()
+  expect(await answer).toBe(BODY.toString())
 })
 
 test.each<[string, RequestListener]>([
@@ -60,7 +87,7 @@ test.each<[string, RequestListener]>([
   ['has something wrong with it', (_, response) => void response.writeHead(500).end()]
 ])('an origin that %s has failed', async (_, answer) => {
   await origin(answer)
-  expect(await fetched()).toBeUndefined()
+  expect(await fetched(0, undefined, IMPATIENCE)).toBeUndefined()
 })
 
 test('one that does not have the chunk says so', async () => {

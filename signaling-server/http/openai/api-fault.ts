@@ -25,7 +25,9 @@ const FAULTS = {
   stale_version: [503, 'server_error'],
   /** Too many tabs left while they worked on it. */
   interrupted: [503, 'server_error'],
-  shutting_down: [503, 'server_error']
+  shutting_down: [503, 'server_error'],
+  /** Of several servers none leads, or the one that does is not reached. */
+  no_leader: [503, 'server_error']
 } as const satisfies Record<string, readonly [status: number, type: string]>
 
 export type FaultCode = keyof typeof FAULTS

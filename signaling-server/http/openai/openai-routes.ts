@@ -2,6 +2,7 @@
 import express, { Router, type ErrorRequestHandler, type RequestHandler, type Response } from 'express'
 import type { Logger } from 'pino'
 import type { ServingPort } from '../../serving-port.ts'
+import type { LeaderHttp } from '../leader-http.ts'
 import type { Metrics } from '../metrics.ts'
 import { chatForm, completionForm, type AnswerForm } from './answer-form.ts'
 import { planAnswer } from './answer-request.ts'
@@ -17,14 +18,18 @@ const BODY_BYTES = 1024 * 1024
 /** As OpenAI's, of completions; a chat answer may fill the context. */
 const DEFAULT_COMPLETION_TOKENS = 16
 
-/** @param keys whoever has one may ask; none: programs of this machine may */
-export function openAiRoutes(port: ServingPort, keys: readonly string[], metrics: Metrics, log: Logger): Router {
+/**
+ * @param keys whoever has one may ask; none: programs of this machine may
+ * @param leader where several servers share a swarm: another one may have to answer
+ */
+export function openAiRoutes(port: ServingPort, keys: readonly string[], metrics: Metrics, log: Logger, leader?: LeaderHttp): Router {
   const router = Router()
   const gate = createGate(keys)
   const tokenizers = new RunTokenizers()
 
   router.use((request, response, next) => {
-    const closed = gate(request)
+    // A server that passes a request on has asked for the key.
+    const closed = leader?.isServer(request) === true ? undefined : gate(request)
     if (closed === undefined) next()
     else sendFault(response, closed)
   })
@@ -33,6 +38,17 @@ export function openAiRoutes(port: ServingPort, keys: readonly string[], metrics
     response.once('close', () => metrics.apiRequests.inc({ endpoint, status: response.writableFinished ? response.statusCode : LEFT }))
     next()
   })
+
+  if (leader !== undefined) {
+    const whole: RequestHandler = express.raw({ type: () => true, limit: BODY_BYTES })
+    const passOn: RequestHandler = async (request, response) => {
+      if (!(await leader.forward(request, response))) sendFault(response, fault('no_leader', 'no server leads at the moment: ask again in a few seconds'))
+    }
+    router.use((request, response, next) => {
+      if (leader.isElsewhere(request)) whole(request, response, error => (error === undefined ? passOn(request, response, next) : next(error)))
+      else next()
+    })
+  }
 
   router.get('/models', (_request, response) => void response.json({ object: 'list', data: listModels(port.runs()) }))
   router.get('/models/:model', (request, response) => {
@@ -87,7 +103,7 @@ const ENDPOINTS = new Set(['/models', '/completions', '/chat/completions'])
 const LEFT = 499
 
 /** What may be better in a moment. */
-const RETRIABLE: ReadonlySet<string> = new Set(['too_many_requests', 'layers_missing', 'stale_version', 'interrupted'] satisfies FaultCode[])
+const RETRIABLE: ReadonlySet<string> = new Set(['too_many_requests', 'layers_missing', 'stale_version', 'interrupted', 'no_leader'] satisfies FaultCode[])
 
 function unknownModel(name: string): ApiFault {
   return fault('model_not_found', `there is no model ${JSON.stringify(name.slice(0, 100))} here: GET /v1/models lists them`, 'model')

@@ -1,32 +1,27 @@
-/** The only place that knows socket.io: checks what arrives, hands it to the directory, carries out what the directory decides. */
+/** The only place that knows socket.io: checks what arrives, reports it to whoever decides, carries out what that orders. */
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { peerIdOf } from '#shared/dissemination/peer-identity.ts'
-import { stepSwarmDirectory, type DirectoryInput } from '#shared/dissemination/swarm-directory.ts'
-import { createSwarmDirectory, type DirectoryEffect, type DirectoryOptions } from '#shared/dissemination/swarm-state.ts'
-import { originChunks } from '#shared/dissemination/version-route.ts'
 import { handshake, type Handshake } from '#shared/protocol/handshake.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
-import type { PublishedPolicy } from '#shared/protocol/manifest.ts'
 import { refuse, type Refusal } from '#shared/protocol/refusal.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
 import { TRAINER_ANSWERS, type PeerSubmits } from '#shared/protocol/trainer-messages.ts'
 import type { JoinRequest, SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
 import type { AddressBlock } from '../address-block.ts'
 import type { Readiness } from '../http/app.ts'
-import type { ChunkOrigin } from '../http/chunk-origin.ts'
-import type { Metrics, SwarmCounts } from '../http/metrics.ts'
-import { iceServersFor, TURN_CREDENTIAL_MS, type IceOptions } from '../ice-servers.ts'
-import type { ServingPort } from '../serving-port.ts'
+import type { Metrics } from '../http/metrics.ts'
+import { iceServersFor, type IceOptions } from '../ice-servers.ts'
+import { tally } from '../tally.ts'
 import { fullBucket, takeToken, TokenBuckets, type Rate } from '../token-bucket.ts'
 import { tokensMatch } from '../trainer-token.ts'
-import { DirectoryServing } from './directory-serving.ts'
+import type { AskId, Desk, Door, DoorOrder, DoorReport } from './door-messages.ts'
 import { decodeEvent, isEventOf } from './received-events.ts'
 
-export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServersAfterMs'> {
+export interface FrontDoorOptions {
   readonly ice: IceOptions
   readonly trainerToken: string
   /** Until a trainer's verdicts are given up, in milliseconds; tabs submit again, and submission is idempotent. */
@@ -38,8 +33,6 @@ export interface SwarmSocketOptions extends Omit<DirectoryOptions, 'renewIceServ
   readonly addressOf: (request: IncomingMessage) => AddressBlock | undefined
   /** Sockets at once. */
   readonly connections: number
-  /** The clock by which the directory decides, in milliseconds: who is late, whose time is over. */
-  readonly now: () => number
 }
 
 /** Refused messages in excess of the rate after which a socket is closed. */
@@ -49,30 +42,27 @@ const UNCOUNTED_EVENTS = new Set(['sequences_generated', 'stage_fragment'])
 /** Pages come back no sooner after a bye, and then one after the other: to let one join took 8 ms of CPU time in a run of a thousand (`npm run bench -- signaling`), 3 of them for its signature. */
 const BYE_LEAST_MS = 1000
 const BYE_SPREAD_MS = 10
+/** Of the name by which a page reached this server. */
+const SERVER_NAME_LENGTH = 300
 type Acknowledge = (answer: unknown) => void
 
-interface Received {
-  readonly input: DirectoryInput
-  readonly sender: Socket | undefined
-  readonly acknowledge: Acknowledge | undefined
-  /** In milliseconds. */
-  readonly receivedAt: number
-}
-
-export interface SwarmSockets {
-  /** What tabs generate for people. */
-  readonly serving: ServingPort
-  counts(): SwarmCounts
+export interface FrontDoor extends Door {
+  /**
+   * Whom what is heard here is reported to from now on; undefined: nobody, and nobody new is let in. Where there was somebody else before, everybody here is sent
+   * away to come back and say everything again, as after a restart: links between tabs live on.
+   */
+  attend(desk: Desk | undefined): void
+  /** Sockets by role. */
+  connections(): Map<string, number>
   readiness(): Readiness
-  /** From now on nobody may join, and nothing new is generated for people. @returns once what was begun for them has ended */
-  drain(): Promise<void>
+  /** From now on nobody may join here. */
+  drain(): void
   /** Says bye to everybody and closes every socket and the HTTP server below. */
   close(): Promise<void>
 }
 
-export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, origin: ChunkOrigin, metrics: Metrics, log: Logger): SwarmSockets {
-  const directory = createSwarmDirectory({ ...options, renewIceServersAfterMs: options.ice.turn.length === 0 ? undefined : TURN_CREDENTIAL_MS / 2 })
-  const sockets = new TokenBuckets(options.socketRate)
+export function openFrontDoor(http: HttpServer, options: FrontDoorOptions, metrics: Metrics, log: Logger): FrontDoor {
+  const newSockets = new TokenBuckets(options.socketRate)
   const io = new Server(http, {
     serveClient: false,
     maxHttpBufferSize: LIMITS.socketMessageBytes,
@@ -81,13 +71,22 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
       const { headers } = request
       // WebSockets ignore CORS: a page of another site must not speak for its visitor.
       if (headers.origin !== undefined && !isSameSite(headers.origin, headers.host)) return allow(null, false)
-      const address = options.addressOf(request)
-      const isAllowed = address === undefined || sockets.take(address, 1, performance.now()) === 0
       // Before a socket costs anything. Clients come back by themselves, later each time.
-      if (!isAllowed) metrics.countRefusal('too_many_requests')
-      allow(isAllowed ? null : 'too_many_requests', isAllowed)
+      const refused = desk === undefined ? 'no_leader' : isTooMany(request) ? 'too_many_requests' : undefined
+      if (refused !== undefined) metrics.countRefusal(refused)
+      allow(refused ?? null, refused === undefined)
     }
   })
+  const { sockets } = io.sockets
+  let desk: Desk | undefined
+  let draining = false
+  const asks = new Map<AskId, { readonly socket: Socket; readonly acknowledge: Acknowledge }>()
+  let asked = 0
+
+  const isTooMany = (request: IncomingMessage): boolean => {
+    const address = options.addressOf(request)
+    return address !== undefined && newSockets.take(address, 1, performance.now()) !== 0
+  }
 
   io.use((socket, next) => {
     const admitted = admit(socket.handshake.auth)
@@ -100,7 +99,7 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     next()
   })
 
-  const isFull = (): boolean => io.sockets.sockets.size >= options.connections
+  const isFull = (): boolean => sockets.size >= options.connections
 
   const admit = (auth: unknown): { readonly kind: 'admitted'; readonly handshake: Handshake } | Refusal => {
     const decoded = decode(handshake, auth)
@@ -111,15 +110,21 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
 
   io.on('connection', socket => {
     const { handshake } = socket.data as { handshake: Handshake }
+    const heardBy = desk
+    // Let in before whoever decided was lost.
+    if (heardBy === undefined) return sendAway(socket)
     const bucket = fullBucket(options.messageRate, Date.now())
     let refusedInExcess = 0
     // A trainer is listened to once more for every submission that it judges.
     if (handshake.role === 'trainer') socket.setMaxListeners(0)
     log.debug({ event: 'connected', connection: socket.id, role: handshake.role })
-    decide({ kind: 'connected', connection: socket.id, handshake, identification: { server: socket.handshake.headers.host ?? '', challenge: randomBytes(32).toString('hex') } }, socket)
+    const server = (socket.handshake.headers.host ?? '').slice(0, SERVER_NAME_LENGTH)
+    // Nobody else needs the token.
+    const shown: Handshake = handshake.role === 'trainer' ? { role: 'trainer', token: '' } : handshake
+    heardBy.hear({ kind: 'connected', connection: socket.id, handshake: shown, identification: { server, challenge: randomBytes(32).toString('hex') } })
     socket.on('disconnect', reason => {
       log.debug({ event: 'disconnected', connection: socket.id, reason })
-      decide({ kind: 'disconnected', connection: socket.id }, socket)
+      report(heardBy, { kind: 'disconnected', connection: socket.id })
     })
     socket.onAny((event: string, ...parameters: unknown[]) => {
       const last = parameters.at(-1)
@@ -131,84 +136,68 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
       }
       metrics.messages.inc({ direction: 'received', event: isEventOf(handshake.role, event) ? event : 'unknown' })
       const decoded = decodeEvent(handshake.role, event, parameters[0])
-      if (decoded.kind === 'refused') refuseSender(socket, acknowledge, decoded)
-      else decide({ kind: event, connection: socket.id, message: decoded.message, ...knownHere(event, decoded.message) } as DirectoryInput, socket, acknowledge)
+      if (decoded.kind === 'refused') return refuseSender(socket, acknowledge, decoded)
+      if (desk !== heardBy) return refuseForNow(socket, acknowledge)
+      if (draining && event === 'join') return refuseSender(socket, acknowledge, refuse('draining', 'the server is about to close'))
+      const { message } = decoded
+      const ask = acknowledge === undefined ? null : ++asked
+      if (acknowledge !== undefined) asks.set(asked, { socket, acknowledge })
+      const iceServers = event === 'join' ? { iceServers: iceServersFor(options.ice, peerIdOf((message as JoinRequest).publicKey), Date.now()) } : {}
+      heardBy.hear({ kind: 'said', connection: socket.id, role: handshake.role, event, message, ask, ...iceServers })
     })
   })
 
-  /** What the directory has to know besides the message. */
-  const knownHere = (event: string, message: unknown): object => {
-    if (event === 'policy_published') return { missing: origin.missing(originChunks(message as PublishedPolicy)) }
-    if (event === 'join') return { iceServers: iceServersFor(options.ice, peerIdOf((message as JoinRequest).publicKey), Date.now()) }
-    return {}
+  /** Not what was heard by somebody who does not decide any more. */
+  const report = (heardBy: Desk, told: DoorReport): void => {
+    if (desk === heardBy) heardBy.hear(told)
   }
 
-  let timer: NodeJS.Timeout | undefined
-
-  const inputs: Received[] = []
-  let closed = false
-
-  /** What an effect leads to waits until all effects before it are carried out. */
-  const decide = (input: DirectoryInput, sender?: Socket, acknowledge?: Acknowledge): void => {
-    // Those whose sockets close last must not hear that the others are gone: their links live.
-    if (closed) return
-    inputs.push({ input, sender, acknowledge, receivedAt: performance.now() })
-    if (inputs.length > 1) return
-    for (let next = inputs[0]; next !== undefined; next = inputs[0]) {
-      for (const effect of stepSwarmDirectory(directory, next.input, { now: options.now() })) carryOut(effect, next)
-      inputs.shift()
-    }
+  /** What is told is said again to the next who decides. A trainer takes a refusal for final, and asks again on another connection. */
+  const refuseForNow = (socket: Socket, acknowledge: Acknowledge | undefined): void => {
+    if (acknowledge === undefined) return
+    if ((socket.data as { handshake: Handshake }).handshake.role === 'trainer') sendAway(socket)
+    else refuseSender(socket, acknowledge, refuse('no_leader', 'no server leads at the moment: ask again in a few seconds'))
   }
 
-  const serving = new DirectoryServing(directory, input => decide(input))
+  /** The connection below is closed: a client library that does not know `bye` takes that for an accident, and connects again. */
+  const sendAway = (socket: Socket, retryAfterMs = BYE_LEAST_MS): void => {
+    socket.emit('bye', { retryAfterMs })
+    socket.conn.close()
+  }
 
-  const carryOut = (effect: DirectoryEffect, { sender, acknowledge, receivedAt }: Received): void => {
-    switch (effect.kind) {
+  const carryOut = (order: DoorOrder): void => {
+    switch (order.kind) {
       case 'tell': {
-        metrics.messages.inc({ direction: 'sent', event: effect.event })
-        if (effect.event === 'stage_fragment') metrics.linkBytes.inc({ direction: 'sent', path: 'relay' }, effect.payload.fragment.byteLength)
+        metrics.messages.inc({ direction: 'sent', event: order.event }, order.to.length)
+        if (order.event === 'stage_fragment') metrics.linkBytes.inc({ direction: 'sent', path: 'relay' }, (order.payload as { fragment: ArrayBufferView }).fragment.byteLength)
         // Feeds too are queued, not volatile: a busy moment must not lose a run's last one. Who takes nothing for a ping interval is closed.
-        io.sockets.sockets.get(effect.to)?.emit(effect.event, effect.payload)
-        if (effect.event === 'signal') metrics.signalDelivery.observe((performance.now() - receivedAt) / 1000)
+        for (const to of order.to) sockets.get(to)?.emit(order.event, order.payload)
         return
       }
-      case 'answer':
-        if (effect.answer.kind === 'refused') refuseSender(sender, acknowledge, effect.answer)
-        else acknowledge?.(effect.answer)
+      case 'answer': {
+        const pending = asks.get(order.ask)
+        asks.delete(order.ask)
+        if (order.answer.kind === 'refused') refuseSender(pending?.socket, pending?.acknowledge, order.answer)
+        else pending?.acknowledge(order.answer)
         return
+      }
       case 'refuse':
-        refuseSender(sender, acknowledge, effect.refusal)
+        return refuseSender(sockets.get(order.connection), undefined, order.refusal)
+      case 'submit': {
+        const heardBy = desk!
+        void forward(sockets.get(order.to), order.request).then(answer => report(heardBy, { kind: 'verdicts', submission: order.submission, answer }))
         return
-      case 'forward_submission':
-        void forward(io.sockets.sockets.get(effect.to), effect.request).then(answer => {
-          metrics.submissions.inc({ outcome: answer.kind === 'refused' ? answer.code : 'answered' })
-          if (answer.kind === 'refused') refuseSender(sender, acknowledge, answer)
-          else acknowledge?.(answer)
-        })
-        return
-      case 'expect_chunks':
-        origin.expect(effect.run, effect.chunks)
-        return
-      case 'retain_chunks':
-        origin.retain(effect.run, effect.chunks)
-        return
-      case 'forget_chunks':
-        log.info({ event: 'run_forgotten', run: effect.run })
-        origin.forget(effect.run)
-        serving.forget(effect.run)
-        return
+      }
       case 'renew_ice_servers':
-        io.sockets.sockets.get(effect.to)?.emit('ice_servers', { iceServers: iceServersFor(options.ice, effect.peer, Date.now()) })
-        return
-      case 'sequence_event':
-        serving.hear(effect.run, effect.key, effect.event)
-        return
-      case 'wake_at':
-        clearTimeout(timer)
-        timer = setTimeout(() => decide({ kind: 'wake' }), Math.max(0, effect.time - options.now()))
+        sockets.get(order.to)?.emit('ice_servers', { iceServers: iceServersFor(options.ice, order.peer, Date.now()) })
         return
       case 'close':
-        io.sockets.sockets.get(effect.connection)?.disconnect(true)
+        sockets.get(order.connection)?.disconnect(true)
+        return
+      case 'retain_chunks':
+      case 'forget_chunks':
+        // The origin of this process has been told.
+        return
     }
   }
 
@@ -239,32 +228,37 @@ export function openSwarmSockets(http: HttpServer, options: SwarmSocketOptions, 
     else acknowledge(refusal)
   }
 
+  const returnTimes = (): (() => number) => {
+    const latest = BYE_LEAST_MS + sockets.size * BYE_SPREAD_MS
+    return () => randomInt(BYE_LEAST_MS, latest + 1)
+  }
+
   return {
-    serving,
-    counts: () => ({
-      connections: tally([...directory.connections.values()].map(({ role }) => role)),
-      peers: tally([...directory.runs.values()].flatMap(run => [...run.peers.values()].map(({ status }) => status?.state ?? 'unknown')))
-    }),
-    readiness: () => (directory.draining ? 'draining' : isFull() ? 'full' : 'ready'),
+    carryOut,
+    attend: next => {
+      if (next === desk) return
+      desk = next
+      for (const [ask, { socket, acknowledge }] of asks) {
+        asks.delete(ask)
+        refuseForNow(socket, acknowledge)
+      }
+      if (next === undefined) return
+      const returnTime = returnTimes()
+      for (const socket of sockets.values()) sendAway(socket, returnTime())
+    },
+    connections: () => tally([...sockets.values()].map(({ data }) => (data as { handshake: Handshake }).handshake.role)),
+    readiness: () => (draining ? 'draining' : desk === undefined ? 'no_leader' : isFull() ? 'full' : 'ready'),
     drain: () => {
-      decide({ kind: 'drain' })
-      return serving.drain()
+      draining = true
     },
     close: async () => {
-      serving.close()
-      const returning = BYE_LEAST_MS + io.sockets.sockets.size * BYE_SPREAD_MS
-      for (const socket of io.sockets.sockets.values()) socket.emit('bye', { retryAfterMs: randomInt(BYE_LEAST_MS, returning + 1) })
-      closed = true
-      clearTimeout(timer)
+      // Those whose sockets close last must not hear that the others are gone: their links live.
+      desk = undefined
+      const returnTime = returnTimes()
+      for (const socket of sockets.values()) socket.emit('bye', { retryAfterMs: returnTime() })
       await io.close()
     }
   }
-}
-
-function tally(names: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
-  return counts
 }
 
 function isSameSite(origin: string, host: string | undefined): boolean {
