@@ -4,7 +4,7 @@ import { createServer, type ViteDevServer } from 'vite'
 import { launchBrowserIn } from '../lab/lab-browser.ts'
 import { NatLab } from '../lab/nat-lab.ts'
 import { natLabLacks } from '../lab/requirements.ts'
-import type { Heard } from './pages/recorded-link.ts'
+import type { Heard } from './pages/hearing.ts'
 
 /** A link whose packets are lost from one moment to the next, as when a router has forgotten who they belong to. */
 
@@ -26,7 +26,7 @@ test.beforeAll(async () => {
     root: fileURLToPath(new URL('..', import.meta.url)),
     cacheDir: 'node_modules/.vite-e2e-link',
     server: { host: '127.0.0.1', port: 0, hmr: false },
-    optimizeDeps: { noDiscovery: true, include: ['simple-peer/simplepeer.min.js'] },
+    optimizeDeps: { noDiscovery: true, include: ['simple-peer/simplepeer.min.js', 'socket.io-client'] },
     logLevel: 'warn'
   })
   await vite.listen()

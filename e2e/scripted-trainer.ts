@@ -3,7 +3,7 @@ import { io, type Socket } from 'socket.io-client'
 import { signingKeyFrom } from '#shared/crypto/signature.ts'
 import { cutPolicy, signManifest } from '#shared/dissemination/manifest.ts'
 import { groupTensors } from '#shared/dissemination/tensor-groups.ts'
-import { toHuggingFaceConfig } from '#shared/model/config.ts'
+import { toHuggingFaceConfig, type DecoderConfig } from '#shared/model/config.ts'
 import { randomWeights } from '#shared/model/random-weights.ts'
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
@@ -21,11 +21,12 @@ export class ScriptedTrainer {
   readonly #server: string
   readonly #token: string
   readonly #key = signingKeyFrom(new Uint8Array(32).fill(7))
-  readonly #config = tinyConfig()
+  readonly #config: DecoderConfig
   /** Peers that joined while this trainer was listening. */
   readonly joined: string[] = []
 
-  constructor(server: string, token: string) {
+  constructor(server: string, token: string, config = tinyConfig()) {
+    this.#config = config
     this.#server = server
     this.#token = token
     this.#socket = io(server, { auth: { role: 'trainer', token }, transports: ['websocket'] })

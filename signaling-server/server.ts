@@ -48,6 +48,8 @@ export interface SignalingServerOptions {
   readonly proxies?: number
   /** How long answers for people may take after `close`, in milliseconds. */
   readonly drainMs?: number
+  /** The clock by which tabs are late and runs forgotten, in milliseconds; one that stands still makes nobody late. */
+  readonly now?: () => number
   /** Shares the swarm with other servers; alone unless said. */
   readonly cluster?: ClusterOptions
   readonly log?: Logger
@@ -99,7 +101,7 @@ export async function startSignalingServer(options: SignalingServerOptions): Pro
         forgetRunsAfterMs: options.forgetRunsAfterMs ?? 12 * 3_600_000,
         renewIceServersAfterMs: ice.turn.length === 0 ? undefined : TURN_CREDENTIAL_MS / 2
       },
-      { origin, metrics, log, mayDecide }
+      { origin, metrics, log, mayDecide, now: options.now ?? (() => performance.now()) }
     )
   // The app first: socket.io takes its own requests before it passes the others on to whoever listened already.
   const serving: ServingPort = options.serving ?? {

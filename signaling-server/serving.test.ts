@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { manifestHash } from '#shared/dissemination/manifest.ts'
 import { toHuggingFaceConfig } from '#shared/model/config.ts'
+import { LIMITS } from '#shared/protocol/limits.ts'
 import type { PlaceAssigned, SequenceRequested, SequencesGenerated } from '#shared/protocol/stage-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { describedRun, peerName, publishedVersion, RUN } from '#shared/testing/swarm-fixtures.ts'
@@ -152,4 +153,8 @@ test('fragments of neighbours that cannot be linked pass through as bytes', asyn
   one.tell('stage_fragment', { pipeline: place.pipeline, fragment: Uint8Array.of(1, 2, 3) })
   const { fragment } = await two.hear<{ fragment: Uint8Array }>('stage_fragment')
   expect([...fragment]).toEqual([1, 2, 3])
+  one.tell('stage_fragment', { pipeline: place.pipeline, fragment: new Uint8Array(LIMITS.pieceBytes + 1) })
+  expect(await one.hear('refused')).toMatchObject({ code: 'malformed', detail: expect.stringContaining('stage_fragment') })
+  one.tell('stage_fragment', { pipeline: place.pipeline, fragment: Uint8Array.of(4) })
+  expect([...(await two.hear<{ fragment: Uint8Array }>('stage_fragment')).fragment]).toEqual([4])
 })

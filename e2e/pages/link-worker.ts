@@ -2,7 +2,8 @@
 import { expose } from 'comlink'
 import { channelFrom } from '#web-worker-app/mesh/channel-bridge.ts'
 import type { LinkChannels } from '#web-worker-app/mesh/link.ts'
-import { RecordedLink, type GivenPiece, type Heard } from './recorded-link.ts'
+import type { Heard } from './hearing.ts'
+import { RecordedLink, type GivenPiece } from './recorded-link.ts'
 
 const link = new RecordedLink()
 let ended = (): void => undefined

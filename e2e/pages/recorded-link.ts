@@ -2,12 +2,7 @@ import type { LinkMessage } from '#shared/protocol/link-frames.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { CHANNEL_NAMES, Link, type LinkChannels } from '#web-worker-app/mesh/link.ts'
 import { Uplink } from '#web-worker-app/mesh/uplink.ts'
-
-/** `of`: what the message, the piece or the fragment was numbered with, or the code of a bad frame. */
-export interface Heard {
-  readonly kind: 'up' | 'down' | 'message' | 'piece' | 'fragment' | 'bad_frame'
-  readonly of?: number | string
-}
+import { Hearing, type Heard } from './hearing.ts'
 
 /** A piece on its way into the browser. */
 export interface GivenPiece {
@@ -24,32 +19,27 @@ const FRAGMENT_BYTES = 16_000
 export class RecordedLink {
   #channels: LinkChannels | undefined
   #link: Link | undefined
-  #heard: Heard[] = []
+  readonly #hearing = new Hearing()
   readonly #given: GivenPiece[] = []
   #fragmentsGiven = 0
-  #waiting: (() => void)[] = []
 
   /** @param atUp is said in the moment in which the link is up */
   open(channels: LinkChannels, atUp: number): void {
-    const hears = (kind: Heard['kind'], of?: number | string): void => {
-      this.#heard.push({ kind, ...(of !== undefined && { of }) })
-      for (const resolve of this.#waiting.splice(0)) resolve()
-    }
     this.#channels = channels
     this.#recordGiven(channels)
     // Its clock stands still, so that a machine that does so for a while is not taken for a link that is stuck.
     this.#link = new Link(channels, new Uplink(() => 0), {
       up: () => {
-        hears('up')
+        this.#hearing.note('up')
         for (let of = 0; of < atUp; of++) this.sayAll(of)
       },
-      down: () => hears('down'),
+      down: () => this.#hearing.note('down'),
       frame: frame => {
-        if (frame.kind === 'message') hears('message', idOf(frame.message))
-        else if (frame.kind === 'piece') hears('piece', frame.piece.offset)
-        else hears('bad_frame', frame.code)
+        if (frame.kind === 'message') this.#hearing.note('message', idOf(frame.message))
+        else if (frame.kind === 'piece') this.#hearing.note('piece', frame.piece.offset)
+        else this.#hearing.note('bad_frame', frame.code)
       },
-      stageFragment: fragment => hears('fragment', new DataView(fragment.buffer).getUint32(0))
+      stageFragment: fragment => this.#hearing.note('fragment', new DataView(fragment.buffer).getUint32(0))
     })
     this.#link.start()
   }
@@ -105,9 +95,8 @@ export class RecordedLink {
   }
 
   /** Resolves when so many of a kind were heard. @returns all that was heard until then */
-  async hears(kind: Heard['kind'], count: number): Promise<Heard[]> {
-    while (this.#heard.filter(heard => heard.kind === kind).length < count) await new Promise<void>(resolve => void this.#waiting.push(resolve))
-    return this.#heard
+  hears(kind: Heard['kind'], count: number): Promise<Heard[]> {
+    return this.#hearing.hears(kind, count)
   }
 }
 

@@ -32,6 +32,8 @@ export interface DirectoryHostParts {
   readonly log: Logger
   /** Asked before everything that is decided; once false, for good. */
   readonly mayDecide: () => boolean
+  /** The clock by which it decides, in milliseconds: who is late, whose time is over. */
+  readonly now: () => number
 }
 
 export class DirectoryHost {
@@ -117,7 +119,7 @@ export class DirectoryHost {
     this.#inputs.push({ input, sender, receivedAt: performance.now() })
     if (this.#inputs.length > 1) return
     for (let next = this.#inputs[0]; next !== undefined; next = this.#inputs[0]) {
-      for (const effect of stepSwarmDirectory(this.#directory, next.input, { now: performance.now() })) this.#carryOut(effect, next)
+      for (const effect of stepSwarmDirectory(this.#directory, next.input, { now: this.#parts.now() })) this.#carryOut(effect, next)
       this.#inputs.shift()
     }
   }
@@ -161,7 +163,7 @@ export class DirectoryHost {
         return this.serving.hear(effect.run, effect.key, effect.event)
       case 'wake_at':
         clearTimeout(this.#timer)
-        this.#timer = setTimeout(() => this.#decide({ kind: 'wake' }), Math.max(0, effect.time - performance.now()))
+        this.#timer = setTimeout(() => this.#decide({ kind: 'wake' }), Math.max(0, effect.time - this.#parts.now()))
         return
       case 'close':
         this.#doorOf.get(effect.connection)?.carryOut(effect)

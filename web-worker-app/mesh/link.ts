@@ -1,5 +1,6 @@
 import { encodePiece, type LinkHello, type LinkMessage, type Piece } from '#shared/protocol/link-frames.ts'
 import { readBulkFrame, readControlFrame, readStageFrame, type LinkFrame } from './link-frame.ts'
+import type { StageLink, StageLinkListener } from './stage-link.ts'
 import type { Uplink, UplinkUser } from './uplink.ts'
 
 /** What a link needs of a data channel: the browser's own, or one that stands for it. Binary messages are array buffers. */
@@ -11,13 +12,8 @@ export type Channel = Pick<RTCDataChannel, 'readyState' | 'bufferedAmount' | 'bu
 export const CHANNEL_NAMES = ['control', 'bulk', 'stages'] as const
 export type LinkChannels<Of = Channel> = Readonly<Record<(typeof CHANNEL_NAMES)[number], Of>>
 
-export interface LinkListener {
-  /** Both ends listen: what is sent from now on arrives. */
-  up(): void
-  /** Once. Nothing is heard afterwards. */
-  down(wasUp: boolean): void
+export interface LinkListener extends StageLinkListener {
   frame(frame: LinkFrame): void
-  stageFragment(fragment: Uint8Array<ArrayBuffer>): void
 }
 
 /** What the browser holds for a channel is limited, and one that overflows is closed: the rest waits here. */
@@ -30,7 +26,7 @@ const BULK_BYTES_BEFORE_HIDDEN_STATES = 32 * 1024
 const PIECES_WAITING = 256
 
 /** Three channels to another tab. A channel's events may be lost while it is handed to its thread: nothing is sent before both ends have said hello. */
-export class Link implements UplinkUser {
+export class Link implements UplinkUser, StageLink {
   readonly #channels: LinkChannels
   readonly #uplink: Uplink
   readonly #listener: LinkListener

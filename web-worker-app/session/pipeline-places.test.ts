@@ -31,6 +31,7 @@ function page(linked: string[] = []) {
     },
     closeRoutes: pipeline => void told.push(`close routes ${pipeline}`),
     relay: (pipeline, bytes) => void sent.push([`relay ${pipeline}`, [...bytes]]),
+    broken: (pipeline, reason) => void told.push(`broken ${pipeline}: ${reason}`),
     join: place => {
       joined.push(place)
       told.push(`join ${place.pipeline}`)
@@ -78,7 +79,7 @@ test('the worker is joined with the link to one neighbour and with the relay to 
   const arrived = next(incoming!)
   incoming!.start()
   expect(routes).toEqual([{ pipeline: 1, from: { peer: A, port: expect.any(MessagePort) } }])
-  places.relayed(fragment(1, 9))
+  places.relay!.heard(fragment(1, 9))
   routes[0]!.from!.port.postMessage(fragment(1, 5), [])
   expect(await arrived).toEqual(fragment(1, 5))
   outgoing!.postMessage(fragment(1, 6), [])
@@ -92,9 +93,34 @@ test('what comes over the relay is taken where the path is one, and of this pipe
   const arrived = next(incoming!)
   incoming!.start()
   expect(routes).toEqual([{ pipeline: 1, to: { peer: B, port: expect.any(MessagePort) } }])
-  places.relayed(fragment(2, 5))
-  places.relayed(fragment(1, 6))
+  places.relay!.heard(fragment(2, 5))
+  places.relay!.heard(fragment(1, 6))
   expect(await arrived).toEqual(fragment(1, 6))
+})
+
+test('what is relayed before the links of the place are there waits for the worker', async () => {
+  const { places, joined, linked } = page()
+  places.assign(placeOf({ previous: { peer: A, path: 'relay' } }))
+  places.relay!.heard(fragment(1, 6))
+  linked.push(B)
+  places.linkUp()
+  const { incoming } = joined[0]!
+  const arrived = next(incoming!)
+  incoming!.start()
+  expect(await arrived).toEqual(fragment(1, 6))
+})
+
+test('a place that the tab gives up itself is told of once, with a relay and without; nothing is relayed afterwards', () => {
+  const { places, told, sent } = page([A, B])
+  for (const [pipeline, path] of [[1, 'link'], [2, 'relay']] as const) {
+    places.assign(placeOf({ pipeline, next: { peer: B, path } }))
+    const { relay } = places
+    places.giveUp('the worker crashed')
+    places.giveUp('again')
+    relay?.sendStageFragment(fragment(pipeline, 1))
+  }
+  expect(told.filter(line => line.startsWith('broken'))).toEqual(['broken 1: the worker crashed', 'broken 2: the worker crashed'])
+  expect(sent).toEqual([])
 })
 
 test('another place replaces the one before, also while that is being taken; a place without links is not left', async () => {

@@ -1,7 +1,7 @@
-import { pipelineOf } from '#shared/pipeline/frame-fragments.ts'
 import type { MicroBatching } from '#shared/pipeline/micro-batching.ts'
 import type { PipelineId } from '#shared/pipeline/stage-work.ts'
 import type { PlaceAssigned } from '#shared/protocol/stage-messages.ts'
+import { Relay } from '../mesh/relay.ts'
 import type { PlaceRoutes } from '../mesh/stage-routes.ts'
 import type { PipelinePlace } from '../worker/stage-worker-api.ts'
 
@@ -14,6 +14,8 @@ export interface PipelinePlacesOptions {
   readonly closeRoutes: (pipeline: PipelineId) => void
   /** For the next stage, through the signaling server. */
   readonly relay: (pipeline: PipelineId, fragment: Fragment) => void
+  /** This tab gives the place up: the server does not know yet. */
+  readonly broken: (pipeline: PipelineId, reason: string) => void
   readonly join: (place: PipelinePlace) => void
   readonly tune: (pipeline: PipelineId, batching: MicroBatching) => void
   readonly leave: (pipeline: PipelineId) => void
@@ -22,8 +24,11 @@ export interface PipelinePlacesOptions {
 }
 
 interface Place extends PlaceAssigned {
-  /** To the worker, for what is relayed; undefined before the place is taken. */
-  relayed?: MessagePort
+  /** From or to neighbours without a link; undefined where there are none. */
+  readonly relay?: Relay
+  /** To the worker, from the stage before and to the next: what is relayed before the place is taken waits in them. */
+  readonly incoming: MessageChannel
+  readonly outgoing: MessageChannel
   /** The worker's; undefined before the place is taken. */
   ports?: Pick<PipelinePlace, 'incoming' | 'outgoing'>
   joined: boolean
@@ -42,6 +47,11 @@ export class PipelinePlaces {
     return this.#place?.pipeline
   }
 
+  /** undefined where no neighbour needs it. */
+  get relay(): Relay | undefined {
+    return this.#place?.relay
+  }
+
   /** Neighbours to which the signaling server passes on what is for them. */
   get relayedNeighbours(): string[] {
     const { previous = null, next = null } = this.#place ?? {}
@@ -50,7 +60,9 @@ export class PipelinePlaces {
 
   assign(assigned: PlaceAssigned): void {
     this.giveUp()
-    this.#place = { ...assigned, joined: false }
+    const [incoming, outgoing] = [new MessageChannel(), new MessageChannel()]
+    const isRelayed = [assigned.previous, assigned.next].some(neighbour => neighbour?.path === 'relay')
+    this.#place = { ...assigned, incoming, outgoing, joined: false, ...(isRelayed && { relay: this.#openRelay(assigned, incoming.port1) }) }
     this.#takeWhenLinked()
   }
 
@@ -62,22 +74,20 @@ export class PipelinePlaces {
     else this.#join(place, batching)
   }
 
-  giveUp(): void {
+  /** @param broken why, where the server does not know; it is told */
+  giveUp(broken?: string): void {
     const place = this.#place
     if (place === undefined) return
     this.#place = undefined
-    place.relayed?.close()
+    if (broken === undefined) place.relay?.ended()
+    else if (place.relay === undefined) this.#options.broken(place.pipeline, broken)
+    else place.relay.close(broken)
     if (place.ports !== undefined) this.#options.closeRoutes(place.pipeline)
     if (place.joined) this.#options.leave(place.pipeline)
   }
 
   linkUp(): void {
     this.#takeWhenLinked()
-  }
-
-  /** What is of another pipeline is late or nobody's. */
-  relayed(fragment: Fragment): void {
-    if (pipelineOf(fragment) === this.#place?.pipeline) this.#place?.relayed?.postMessage(fragment, [fragment.buffer])
   }
 
   #takeWhenLinked(): void {
@@ -99,15 +109,12 @@ export class PipelinePlaces {
 
   /** @returns the ways that go over links */
   #openChannels(place: Place): PlaceRoutes {
-    const { previous, next, pipeline } = place
+    const { previous, next, pipeline, relay, incoming, outgoing } = place
     place.ports = {}
     if (previous === null || next === null) return { pipeline }
-    const incoming = new MessageChannel()
-    const outgoing = new MessageChannel()
     place.ports = { incoming: incoming.port2, outgoing: outgoing.port2 }
-    if (previous.path === 'relay') place.relayed = incoming.port1
     if (next.path === 'relay') {
-      outgoing.port1.addEventListener('message', ({ data }: MessageEvent<Fragment>) => this.#options.relay(pipeline, data))
+      outgoing.port1.addEventListener('message', ({ data }: MessageEvent<Fragment>) => relay!.sendStageFragment(data))
       outgoing.port1.start()
     }
     return {
@@ -115,6 +122,20 @@ export class PipelinePlaces {
       ...(previous.path === 'link' && { from: { peer: previous.peer, port: incoming.port1 } }),
       ...(next.path === 'link' && { to: { peer: next.peer, port: outgoing.port1 } })
     }
+  }
+
+  #openRelay({ pipeline, previous }: PlaceAssigned, toWorker: MessagePort): Relay {
+    const { relay: passOn, broken: breakPipeline } = this.#options
+    const relay = new Relay(pipeline, { passOn, breakPipeline }, {
+      up: () => undefined,
+      down: () => toWorker.close(),
+      stageFragment: fragment => {
+        // A link's end of it is with the network worker.
+        if (previous?.path === 'relay') toWorker.postMessage(fragment, [fragment.buffer])
+      }
+    })
+    relay.start()
+    return relay
   }
 
   #join(place: Place, batching?: MicroBatching): void {

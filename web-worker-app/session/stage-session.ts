@@ -26,8 +26,6 @@ export class StageSession {
   readonly #places: PipelinePlaces
   /** Keys of people's requests that are neither finished nor given up. */
   readonly #requested = new Set<string>()
-  /** Of hidden states that the server has passed on, since the place was assigned. */
-  #relayed = { sent: 0, received: 0 }
 
   constructor(options: StageSessionOptions) {
     this.#options = options
@@ -36,10 +34,8 @@ export class StageSession {
       isLinked: peer => network()?.isLinked(peer) === true,
       openRoutes: async routes => network()?.openRoutes(routes),
       closeRoutes: pipeline => network()?.closeRoutes(pipeline),
-      relay: (pipeline, fragment) => {
-        this.#relayed.sent += fragment.byteLength
-        tell('stage_fragment', { pipeline, fragment })
-      },
+      relay: (pipeline, fragment) => tell('stage_fragment', { pipeline, fragment }),
+      broken: (pipeline, reason) => tell('pipeline_broken', { pipeline, reason: reason.slice(0, 300) }),
       join: place => engine()?.join(place),
       tune: (pipeline, batching) => engine()?.tune(pipeline, batching),
       leave: pipeline => engine()?.leave(pipeline),
@@ -54,7 +50,6 @@ export class StageSession {
       if (this.#options.engine() === undefined) return this.#options.tell('pipeline_broken', { pipeline: place.pipeline, reason: 'the layers are not loaded' })
       // Every stage may have a full micro-batch at once.
       this.#options.dispatch({ kind: 'place_assigned', stage: place.stage, rows: place.rows * place.stages })
-      this.#relayed = { sent: 0, received: 0 }
       this.#places.assign(place)
     },
     place_revoked: ({ pipeline }) => {
@@ -73,10 +68,8 @@ export class StageSession {
       this.#tellWaiting()
     },
     sequences_given_up: ({ keys }) => this.#giveUpRequests(keys),
-    stage_fragment: ({ fragment }) => {
-      this.#relayed.received += fragment.byteLength
-      this.#places.relayed(fragment instanceof ArrayBuffer ? new Uint8Array(fragment) : new Uint8Array(fragment))
-    }
+    // Whichever of both it is: its own buffer, which will be handed on.
+    stage_fragment: ({ fragment }) => this.#places.relay?.heard(fragment instanceof ArrayBuffer ? new Uint8Array(fragment) : new Uint8Array(fragment))
   }
 
   readonly events: Pick<WorkerEvents, 'generated' | 'broken'> = {
@@ -92,8 +85,8 @@ export class StageSession {
 
   /** The neighbours without a link. What comes and goes by the server is counted once for both. */
   relayed(): LinkStatus[] {
-    const { sent, received } = this.#relayed
-    return this.#places.relayedNeighbours.map(peer => ({ peer, path: 'socket', roundTripMs: null, bytesSent: sent, bytesReceived: received }))
+    const { bytesSent = 0, bytesReceived = 0 } = this.#places.relay ?? {}
+    return this.#places.relayedNeighbours.map(peer => ({ peer, path: 'socket', roundTripMs: null, bytesSent, bytesReceived }))
   }
 
   linkUp(): void {
@@ -105,8 +98,8 @@ export class StageSession {
     const { pipeline } = this.#places
     if (pipeline === undefined) return
     console.warn(`the place in pipeline ${pipeline} was given up: ${reason}`)
-    this.end()
-    this.#options.tell('pipeline_broken', { pipeline, reason: reason.slice(0, 300) })
+    this.#places.giveUp(reason)
+    this.#giveUpRequests([...this.#requested])
     this.#options.dispatch({ kind: 'place_lost' })
   }
 
