@@ -57,13 +57,12 @@ export class ServingStand {
     this.#launched = launched
     this.#browser = browser
     this.#unpublish = unpublish
-    void this.coverage.waitFor(({ breaks }) => {
+    this.coverage.listen(({ breaks }) => {
       for (const { pipeline, cause } of breaks) {
         if (this.#broken.has(pipeline)) continue
         this.#broken.add(pipeline)
         this.breaks.set(cause, (this.breaks.get(cause) ?? 0) + 1)
       }
-      return false
     })
   }
 
