@@ -10,8 +10,6 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     // Native runtimes (onnxruntime-node, libsql) are not built to be loaded in many threads of one process.
     pool: 'forks',
-    maxWorkers: 2,
-    // To load every module anew for each of 150 files took more than half of the processor. What a test changes for all it changes back.
-    isolate: false
+    maxWorkers: 2
   }
 })
