@@ -3,10 +3,12 @@ import { io, type Socket } from 'socket.io-client'
 import { layerCoverage, type LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
 
+/** Less than a test may take, more than any change of the coverage takes on a busy machine. */
+const WAIT_MS = 120_000
+
 export class CoverageWatcher {
   readonly #socket: Socket
   readonly #listeners = new Set<(coverage: LayerCoverage) => void>()
-  readonly #waiting = new Map<(coverage: LayerCoverage) => void, Error>()
   #latest: LayerCoverage | undefined
 
   /**
@@ -32,24 +34,27 @@ export class CoverageWatcher {
     this.#listeners.add(listener)
   }
 
-  /** Resolves with the first coverage, the newest one included, that satisfies the predicate. */
+  /**
+   * Resolves with the first coverage, the newest one included, that satisfies the predicate.
+   *
+   * @throws when none did within two minutes, with the latest one: a test that ran out of time does not say where it stood
+   */
   waitFor(predicate: (coverage: LayerCoverage) => boolean): Promise<LayerCoverage> {
     if (this.#latest !== undefined && predicate(this.#latest)) return Promise.resolve(this.#latest)
-    return new Promise(resolve => {
+    const asked = new Error('asked here')
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`waited in vain for a coverage; the latest: ${JSON.stringify(this.#latest)}`, { cause: asked })), WAIT_MS)
       const listener = (coverage: LayerCoverage): void => {
         if (!predicate(coverage)) return
+        clearTimeout(timer)
         this.#listeners.delete(listener)
-        this.#waiting.delete(listener)
         resolve(coverage)
       }
       this.#listeners.add(listener)
-      this.#waiting.set(listener, new Error('waited in vain for a coverage'))
     })
   }
 
-  /** What was still waited for is told: a test that timed out does not say where it stood. */
   close(): void {
     this.#socket.close()
-    for (const { stack } of this.#waiting.values()) console.error(`${stack}\nthe latest: ${JSON.stringify(this.#latest)}`)
   }
 }
