@@ -10,6 +10,7 @@ import { answerSeed } from '#signaling-server/http/openai/answer-request.ts'
 import { Deferred } from '#trainer/deferred.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { CoverageWatcher } from './coverage-watcher.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { expectSameAsNode, expectSameOrTied } from './node-generation.ts'
@@ -28,8 +29,6 @@ type Layers = keyof typeof MEMORY_FOR
 const ENGINES = { wasm: 'engine=wasm', webgpu: 'engine=webgpu&allowSoftwareAdapter=1' } as const
 
 const test = base.extend<{ readonly model: DecoderConfig }>({ model: [config, { option: true }] })
-test.use({ trace: 'off', screenshot: 'off' })
-
 let page: string
 let server: SignalingServer
 let trainer: LeasingTrainer
@@ -54,9 +53,9 @@ test.afterEach(async ({ browser }, info) => {
     console.log(JSON.stringify(coverage.latest))
     for (const tab of browser.contexts().flatMap(context => context.pages())) console.log(await shownBy(tab))
   }
+  await closeTabs(browser)
   coverage.close()
   trainer.close()
-  for (const context of browser.contexts()) await context.close()
   await server.close()
 })
 
