@@ -83,7 +83,7 @@ export async function warmStart(
       const { loss } = await supervisedStep(policy, drawBatch(settings, learning, examples))
       if (step % measureEvery !== 0) continue
       const measured: TaskMeasurement[] = []
-      for (const task of [...learning]) {
+      for (const task of learning) {
         const measurement = await measure(policy.trained, task)
         measured.push(measurement)
         if (measurement.success >= task.untilSuccess!) learning.delete(task)
