@@ -16,7 +16,8 @@ const STRAGGLERS_MS = 2000
 interface Tab {
   readonly socket: Socket
   readonly challenge: string
-  readonly linked: string[]
+  /** Those to whom it may send signals now: links make way for those of newcomers. */
+  readonly linked: Set<string>
 }
 
 export interface Delivery {
@@ -59,7 +60,7 @@ export class TabSockets {
   /** Each of the first tabs says every second how it is, and together they send so many signals to tabs that they were introduced to. */
   async talk(count: number, signalsPerSecond: number, seconds: number): Promise<Delivery> {
     const tabs = this.#tabs.slice(0, count)
-    const senders = tabs.filter(({ linked }) => linked.length > 0)
+    const senders = tabs.filter(({ linked }) => linked.size > 0).map(({ socket, linked }) => ({ socket, linked: [...linked] }))
     this.#delivered = []
     let [statuses, signals] = [0, 0]
     const lateness = monitorEventLoopDelay({ resolution: STEP_MS })
@@ -85,8 +86,9 @@ export class TabSockets {
 
   async #open(): Promise<Tab> {
     const socket = io(this.#url, { auth: { role: 'volunteer' }, transports: ['websocket'], forceNew: true, reconnection: false })
-    const linked: string[] = []
-    socket.on('introduction', ({ peer }: Introduction) => linked.push(peer))
+    const linked = new Set<string>()
+    socket.on('introduction', ({ peer }: Introduction) => linked.add(peer))
+    socket.on('peer_gone', ({ peer }: { readonly peer: string }) => linked.delete(peer))
     socket.on('signal', ({ data }: { readonly data: string }) => this.#delivered.push(performance.now() - Number.parseFloat(data)))
     socket.on('disconnect', reason => {
       if (reason !== 'io client disconnect') throw new Error(`the server closed a socket: ${reason}`)

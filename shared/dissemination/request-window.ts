@@ -7,18 +7,18 @@ import { createWindowedExtremum, extremum, observe, type WindowedExtremum } from
 /** Of queueing at the sender: long enough that its uplink never runs dry. */
 const TARGET_MS = 60
 /** Where hidden states share the uplink: each of them waits as long, at every stage. */
-const TARGET_BESIDE_HIDDEN_STATES_MS = 8
+const TARGET_BESIDE_HIDDEN_STATES_MS = 4
 /** A busy machine delays pieces as it pleases, and what it adds is no queue: by how much they vary is added to the target, averaged as round trips are (RFC 6298, section 2). */
 const JITTER_WEIGHTS = { mean: 1 / 8, variation: 1 / 4 } as const
 /** Pieces that the window grows by in a round trip when there is no queue, and shrinks by at most. */
-const GAIN = 2
+const GAIN = 4
 /**
  * The way may have become longer, and clocks drift: what was the shortest is forgotten after this time. While pieces come without a pause their
  * queue is never empty, and once the base is forgotten it would be taken for the way itself: a version has arrived long before.
  */
 const BASE_WINDOW_MS = 180_000
 
-export const WINDOW_PIECES = { least: 2, first: 4, most: 64 } as const
+export const WINDOW_PIECES = { least: 2, first: 8, most: 128 } as const
 
 export interface RequestWindow {
   /** May be a fraction: whole pieces below it may be outstanding. */

@@ -9,7 +9,7 @@ import type { PipelineId } from './stage-work.ts'
 const HEADER_BYTES = 5
 
 export function* fragmentsOf(pipeline: PipelineId, frame: Uint8Array): Generator<Uint8Array<ArrayBuffer>> {
-  const payload = LIMITS.pieceBytes - HEADER_BYTES
+  const payload = LIMITS.stageFragmentBytes - HEADER_BYTES
   for (let start = 0; start === 0 || start < frame.byteLength; start += payload) {
     const part = frame.subarray(start, start + payload)
     const fragment = new Uint8Array(HEADER_BYTES + part.byteLength)
@@ -40,7 +40,7 @@ export type Assembled = { readonly kind: 'incomplete' } | { readonly kind: 'fram
 /** Takes the next fragment. After a refusal the channel is of no more use. */
 export function assemble(assembly: FrameAssembly, fragment: Uint8Array): Assembled {
   const mark = fragment[0]
-  if (fragment.byteLength < HEADER_BYTES || fragment.byteLength > LIMITS.pieceBytes || (mark !== 0 && mark !== 1)) return { kind: 'refused', code: 'malformed' }
+  if (fragment.byteLength < HEADER_BYTES || fragment.byteLength > LIMITS.stageFragmentBytes || (mark !== 0 && mark !== 1)) return { kind: 'refused', code: 'malformed' }
   const part = fragment.subarray(HEADER_BYTES)
   assembly.bytes += part.byteLength
   if (assembly.bytes > LIMITS.stageFrameBytes) return { kind: 'refused', code: 'too_large' }

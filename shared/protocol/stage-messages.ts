@@ -64,7 +64,7 @@ export const sequencesGenerated = v.strictObject({
 export type SequencesGenerated = v.InferOutput<typeof sequencesGenerated>
 
 /** Of a stage frame, as it goes over a link. */
-const fragment = v.pipe(v.union([v.instance(Uint8Array), v.instance(ArrayBuffer)]), v.check(({ byteLength }) => byteLength <= LIMITS.pieceBytes, 'a fragment of a stage frame'))
+const fragment = v.pipe(v.union([v.instance(Uint8Array), v.instance(ArrayBuffer)]), v.check(({ byteLength }) => byteLength <= LIMITS.stageFragmentBytes, 'a fragment of a stage frame'))
 /** For the next stage, where the path to it is `relay`. */
 export const stageFragmentSent = v.strictObject({ pipeline: pipelineId, fragment })
 

@@ -61,7 +61,7 @@ export function leastPossibleMs(tabs: readonly NetworkNode[], origin: NetworkNod
 
 /** Real bytes of a stand-in piece; the network takes the time of `LIMITS.pieceBytes` or what the chunk's size comes to. */
 const STAND_IN_PIECE = 32
-const PIECES_PER_CHUNK = 16
+const PIECES_PER_CHUNK = 32
 const MESSAGE_BYTES = 150
 const HASH_BYTES = 67
 /** Until the data channels of two tabs who were introduced are open. */

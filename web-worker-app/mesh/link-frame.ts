@@ -13,7 +13,8 @@ export type LinkFrame = { readonly kind: 'message'; readonly message: LinkMessag
 
 export type ControlFrame = { readonly kind: 'message'; readonly message: LinkMessage } | LinkHello | BadFrame
 export type BulkFrame = { readonly kind: 'piece'; readonly piece: Piece } | BadFrame
-export type StageFrame = { readonly kind: 'fragment'; readonly fragment: Uint8Array<ArrayBuffer> } | BadFrame
+/** `nothing`: an empty message, sent for what it does to its sender's SCTP. */
+export type StageFrame = { readonly kind: 'fragment'; readonly fragment: Uint8Array<ArrayBuffer> } | { readonly kind: 'nothing' } | BadFrame
 
 /** The longest message is a list of hashes. */
 export const MESSAGE_CHARACTERS = 16 * 1024
@@ -49,6 +50,6 @@ export function readBulkFrame(data: unknown): BulkFrame {
 /** Checks what came over the stages channel; what a fragment holds is for the worker that computes. Never throws. */
 export function readStageFrame(data: unknown): StageFrame {
   if (!(data instanceof ArrayBuffer)) return { kind: 'bad_frame', code: 'malformed' }
-  if (data.byteLength > LIMITS.pieceBytes) return { kind: 'bad_frame', code: 'too_large' }
-  return { kind: 'fragment', fragment: new Uint8Array(data) }
+  if (data.byteLength > LIMITS.stageFragmentBytes) return { kind: 'bad_frame', code: 'too_large' }
+  return data.byteLength === 0 ? { kind: 'nothing' } : { kind: 'fragment', fragment: new Uint8Array(data) }
 }

@@ -30,7 +30,7 @@ class Wire {
     while (bytes < BYTES_PER_TURN && this.#senders.size > 0) {
       for (const sender of this.#senders) {
         bytes += sender.passOne()
-        if (sender.bufferedAmount === 0) this.#senders.delete(sender)
+        if (sender.hasSentAll) this.#senders.delete(sender)
       }
     }
     this.#going = this.#senders.size > 0
@@ -54,6 +54,11 @@ export class MemoryChannel extends EventTarget implements Channel {
 
   get readyState(): RTCDataChannelState {
     return this.#state
+  }
+
+  /** Empty messages, which take no space, too. */
+  get hasSentAll(): boolean {
+    return this.#waiting.length === 0
   }
 
   open(other: MemoryChannel): void {

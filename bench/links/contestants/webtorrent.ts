@@ -1,9 +1,9 @@
 /** WebTorrent, one file from a seed to a peer that a tracker introduces. Hidden states have a connection of their own beside it. */
-import WebTorrent, { type Torrent } from 'webtorrent/dist/webtorrent.min.js'
+import WebTorrent, { type Torrent, type TorrentClient } from 'webtorrent/dist/webtorrent.min.js'
 import type { Contestant } from './contestant.ts'
 import { openSimplePeer } from './simple-peer-link.ts'
 
-function openClient(): WebTorrent {
+function openClient(): TorrentClient {
   const client = new WebTorrent({ tracker: { rtcConfig: { iceServers: [] } } })
   client.on('error', error => console.error(String(error)))
   return client
