@@ -1,14 +1,15 @@
 /** A trainer and a signaling server as processes of their own, a tiny model, and volunteers without a browser, for tests of the trainer. */
 import { test as base } from '@playwright/test'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'smol-toml'
 import { characterTokenizer, CHARACTER_VOCABULARY_SIZE } from '#shared/model/character-tokenizer.ts'
 import { toHuggingFaceConfig, type DecoderConfig } from '#shared/model/config.ts'
 import { randomWeights } from '#shared/model/random-weights.ts'
 import { writeSafetensors } from '#shared/model/safetensors.ts'
-import { Child, ROOT } from '../cli/child-process.ts'
+import { Child, ROOT, type Exit } from '../cli/child-process.ts'
 import { buildParts, type Part } from '../cli/part-build.ts'
+import { inTime } from './in-time.ts'
 import { NodeVolunteer, type NodeVolunteerOptions } from './node-volunteer.ts'
 
 const TOKEN = 'a token of sixteen letters or more'
@@ -96,6 +97,11 @@ export const test = base.extend<{ readonly bench: Bench }>({
     await bench.stop()
   }
 })
+
+/** @returns how the trainer ended; throws when it does not in time, with what it last said */
+export function ended({ exited, logFile }: Child): Promise<Exit> {
+  return inTime(exited, () => `the end of a trainer, which said:\n${readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8).map(line => line.slice(0, 200)).join('\n')}`)
+}
 
 export function reached(version: number) {
   return ({ event, version: published }: { readonly event: string; readonly [field: string]: unknown }) => event === 'update' && Number(published) >= version
