@@ -2,18 +2,21 @@
 import { io, type Socket } from 'socket.io-client'
 import { layerCoverage, type LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
-import { inTime } from './in-time.ts'
+import { inTime, WAIT_MS } from './in-time.ts'
 
 export class CoverageWatcher {
   readonly #socket: Socket
   readonly #listeners = new Set<(coverage: LayerCoverage) => void>()
+  readonly #waitMs: number
   #latest: LayerCoverage | undefined
 
   /**
    * @param run the server's newest unless said
+   * @param waitMs after which what was waited for has not come
    * @throws when the server sends what breaks the schema
    */
-  constructor(server: string, run?: string) {
+  constructor(server: string, { run, waitMs = WAIT_MS }: { readonly run?: string; readonly waitMs?: number } = {}) {
+    this.#waitMs = waitMs
     this.#socket = io(server, { transports: ['websocket'], auth: { role: 'observer', run } })
     this.#socket.on('layer_coverage', (raw: unknown) => {
       const decoded = decode(layerCoverage, raw)
@@ -47,7 +50,7 @@ export class CoverageWatcher {
       }
       this.#listeners.add(listener)
     })
-    return inTime(satisfied, () => `a coverage; the latest: ${JSON.stringify(this.#latest)}`)
+    return inTime(satisfied, () => `a coverage; the latest: ${JSON.stringify(this.#latest)}`, this.#waitMs)
   }
 
   close(): void {

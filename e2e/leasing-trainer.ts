@@ -16,7 +16,7 @@ import type { PeerSubmits, PolicyPublishedAnswer } from '#shared/protocol/traine
 import type { SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
-import { inTime } from './in-time.ts'
+import { inTime, WAIT_MS } from './in-time.ts'
 
 const SAMPLES_PER_PROMPT = 4
 const MAX_TOKENS = 12
@@ -172,7 +172,7 @@ export class LeasingTrainer {
       this.#waiting.add(check)
       check()
     })
-    return inTime(held, () => `statuses or rollouts; ${this.#known()}`)
+    return inTime(held, () => `statuses or rollouts; ${this.#known()}`, this.waitMs)
   }
 
   /** What a rollout's prompt was. */
@@ -185,6 +185,9 @@ export class LeasingTrainer {
   }
 
   readonly maxTokens = MAX_TOKENS
+
+  /** After which what was waited for has not come. */
+  waitMs = WAIT_MS
 
   /** A peer that has delivered so many rollouts of the newest version gets no more of it: tabs that never rest take the processor from the test. */
   mostOfVersion = 96

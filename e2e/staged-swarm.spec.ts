@@ -42,9 +42,10 @@ test.beforeEach(async ({ model }) => {
   const trainerToken = randomBytes(32).toString('hex')
   server = await startSignalingServer({ port: 0, host: '127.0.0.1', page, models: 'public/models', trainerToken })
   trainer = new LeasingTrainer(server.url, trainerToken, RUN, model, { ...lora, targets: [...lora.targets] })
+  trainer.waitMs = test.info().timeout - 20_000
   await trainer.open()
   await trainer.publish(0)
-  coverage = new CoverageWatcher(server.url)
+  coverage = new CoverageWatcher(server.url, { waitMs: trainer.waitMs })
 })
 
 test.afterEach(async ({ browser }, info) => {
@@ -116,15 +117,18 @@ const ROLLOUTS = { wasm: 64, webgpu: 12 } as const
 const TESTED = process.env['MURMURATION_WEBGPU_SWARMS'] === undefined ? (['wasm'] as const) : (['wasm', 'webgpu'] as const)
 
 for (const engine of TESTED) {
-  for (const memories of [[2, 2], [1, 2, 1], [1, 1, 1, 1]] as const) {
-    test(`${engine}: ${memories.length} tabs that hold ${memories.join(' + ')} layers generate what one does, version after version`, async ({ browser }) => {
-      trainer.mostRollouts = ROLLOUTS[engine] * 2
-      const firstStages = watchFirstStages()
-      const { relayed } = await openPipeline(browser, memories, { engine })
-      expect(relayed).toEqual([])
-      await expectDeliveredAsNode(firstStages, 3, ROLLOUTS[engine])
-    })
-  }
+  test.describe(engine, () => {
+    if (engine === 'webgpu') test.describe.configure({ timeout: 900_000 })
+    for (const memories of [[2, 2], [1, 2, 1], [1, 1, 1, 1]] as const) {
+      test(`${memories.length} tabs that hold ${memories.join(' + ')} layers generate what one does, version after version`, async ({ browser }) => {
+        trainer.mostRollouts = ROLLOUTS[engine] * 2
+        const firstStages = watchFirstStages()
+        const { relayed } = await openPipeline(browser, memories, { engine })
+        expect(relayed).toEqual([])
+        await expectDeliveredAsNode(firstStages, 3, ROLLOUTS[engine])
+      })
+    }
+  })
 }
 
 test('tabs that no link can be made between are served by the relay, which the coverage tells', async ({ browser }) => {
