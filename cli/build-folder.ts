@@ -1,10 +1,13 @@
 /** Builds in `dist/`, each in a folder named after the hash of its inputs: what lies there already is not built again. */
-import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { join, sep } from 'node:path'
 
-/** Older builds are removed; these stay, because parts that run may still read them. */
+/** Those that were used longest ago are removed; these stay, because parts that run may still read them. */
 const BUILDS_KEPT = 4
+/** A build that is not whole after so long belongs to a process that was ended in the middle. */
+const ABANDONED_AFTER_MS = 3_600_000
+const UNFINISHED = '.building-'
 
 export interface Build {
   /** Folder of the repository. */
@@ -38,33 +41,67 @@ export function hashInputs({ root, inputs }: Pick<Build, 'root' | 'inputs'>): st
 }
 
 function removeOldBuilds(dist: string, prefix: string): void {
-  const builds = readdirSync(dist)
-    .filter(name => name.startsWith(prefix) && /^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
-    .map(name => ({ path: join(dist, name), time: statSync(join(dist, name)).mtimeMs }))
-    .toSorted((a, b) => b.time - a.time)
-  for (const build of builds.slice(BUILDS_KEPT)) rmSync(build.path, { recursive: true, force: true })
+  const found = readdirSync(dist).map(name => ({
+    name,
+    path: join(dist, name),
+    // Another process may have removed it by now.
+    used: statSync(join(dist, name), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  }))
+  const old = found
+    .filter(({ name }) => name.startsWith(prefix) && /^[0-9a-f]{16}$/.test(name.slice(prefix.length)))
+    .toSorted((a, b) => b.used - a.used)
+    .slice(BUILDS_KEPT)
+  const abandoned = found.filter(({ name, used }) => name.startsWith(UNFINISHED) && used < Date.now() - ABANDONED_AFTER_MS)
+  for (const { path } of [...old, ...abandoned]) rmSync(path, { recursive: true, force: true })
 }
 
-/** @returns folder with the build. Safe to call from several processes at once: a build appears under its name only when it is whole. */
-export async function buildOnce(build: Build): Promise<string> {
+function markUsed(built: string): void {
+  try {
+    utimesSync(built, new Date(), new Date())
+  } catch {
+    // Whoever may only read what somebody else installed removes nothing there, either.
+  }
+}
+
+/** Vite believes NODE_ENV, which a development server in this process may have set. */
+async function inProduction(write: () => Promise<unknown>): Promise<void> {
+  const { NODE_ENV } = process.env
+  process.env['NODE_ENV'] = 'production'
+  try {
+    await write()
+  } finally {
+    if (NODE_ENV === undefined) delete process.env['NODE_ENV']
+    else process.env['NODE_ENV'] = NODE_ENV
+  }
+}
+
+async function buildUnlessThere(build: Build): Promise<string> {
   const { root, prefix, write } = build
   const dist = join(root, 'dist')
   const built = join(dist, prefix + hashInputs(build))
-  if (existsSync(built)) return built
-  const partial = join(dist, `.building-${prefix}${process.pid}`)
-  // Vite believes NODE_ENV, which a development server in this process may have set.
-  const { NODE_ENV } = process.env
-  process.env['NODE_ENV'] = 'production'
-  await write(partial)
-  if (NODE_ENV === undefined) delete process.env['NODE_ENV']
-  else process.env['NODE_ENV'] = NODE_ENV
+  if (existsSync(built)) {
+    markUsed(built)
+    return built
+  }
+  const unfinished = join(dist, UNFINISHED + prefix + randomUUID())
   try {
-    renameSync(partial, built)
+    await inProduction(() => write(unfinished))
+    renameSync(unfinished, built)
   } catch (error) {
-    // Another process finished the same build in the meantime.
+    rmSync(unfinished, { recursive: true, force: true })
+    // Another process may have finished the same build in the meantime.
     if (!existsSync(built)) throw error
-    rmSync(partial, { recursive: true, force: true })
   }
   removeOldBuilds(dist, prefix)
   return built
+}
+
+/** One at a time in this process: NODE_ENV belongs to all of it. */
+let before: Promise<unknown> = Promise.resolve()
+
+/** @returns folder with the build. Safe to call several times at once, in several processes, too: a build appears under its name only when it is whole. */
+export function buildOnce(build: Build): Promise<string> {
+  const next = before.then(() => buildUnlessThere(build))
+  before = next.catch(() => {})
+  return next
 }

@@ -8,6 +8,7 @@ import { buildOnce } from './build-folder.ts'
 
 export type Part = 'signaling-server' | 'trainer'
 
+const INPUTS = ['shared', 'signaling-server', 'trainer', 'cli/part-build.ts', 'tsconfig.json', 'tsconfig.base.json', 'package.json', 'package-lock.json']
 const ENTRIES = ['signaling-server/main', 'trainer/main', 'trainer/learner/learner-worker', 'trainer/verifier/verifier-worker', 'trainer/evaluation/evaluation-worker']
 
 /**
@@ -18,7 +19,7 @@ export function buildParts(root: string): Promise<string> {
   return buildOnce({
     root,
     prefix: 'parts-',
-    inputs: ['shared', 'signaling-server', 'trainer', 'package.json', 'package-lock.json'],
+    inputs: INPUTS,
     write: async outDir => {
       const { build } = await import('vite')
       await build({

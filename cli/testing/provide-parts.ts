@@ -9,6 +9,9 @@ declare module 'vitest' {
   }
 }
 
-export default async function provideParts({ provide }: TestProject): Promise<void> {
-  provide('parts', await buildParts(ROOT))
+export default async function provideParts(project: TestProject): Promise<void> {
+  const provide = async (): Promise<void> => project.provide('parts', await buildParts(ROOT))
+  // Vitest that watches sets up once, and runs tests again after every change.
+  project.onTestsRerun(provide)
+  await provide()
 }
