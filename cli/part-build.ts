@@ -1,6 +1,6 @@
 /**
  * Turns the parts that run in processes of their own into JavaScript, unless that of exactly these sources lies in `dist/` already. Each module
- * stays one, at the place that it has among the sources. Compiling TypeScript while it is loaded takes three quarters of a part's start,
+ * stays one, at the place that it has among the sources. Compiling TypeScript while it is loaded takes more than half of a part's start,
  * in every thread anew.
  */
 import { join } from 'node:path'
