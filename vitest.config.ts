@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['{shared,web-worker-app,signaling-server,trainer,cli,bench,lab,scripts}/**/*.test.{ts,tsx}'],
+    globalSetup: ['cli/testing/provide-parts.ts'],
     setupFiles: ['shared/testing/property-runs.ts'],
     // Generous, because they end only what will never come: a busy machine may stand still for seconds.
     testTimeout: process.env['MURMURATION_HUNT'] === undefined ? 240_000 : 0,

@@ -3,7 +3,7 @@ import { UserError } from '#trainer/user-error.ts'
 import { fork, type ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { createWriteStream, type WriteStream } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { PartFailure } from './part-failure.ts'
@@ -23,7 +23,7 @@ export interface Exit {
 
 export interface ChildOptions {
   readonly name: string
-  /** TypeScript file, relative to the repository. */
+  /** JavaScript, or TypeScript that is compiled while it is loaded; relative to the repository. */
   readonly file: string
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -33,9 +33,9 @@ export interface ChildOptions {
 
 const LINES_KEPT = 40
 
-/** Arguments for Node with which it runs TypeScript and stops when its parent is gone. */
-export function childRuntimeArguments(): string[] {
-  return ['--import', 'tsx', '--import', new URL('stop-with-parent.mjs', import.meta.url).href]
+/** Arguments for Node with which it runs the file and stops when its parent is gone. */
+export function childRuntimeArguments(file: string): string[] {
+  return [...(file.endsWith('.js') ? [] : ['--import', 'tsx']), '--import', new URL('stop-with-parent.mjs', import.meta.url).href]
 }
 
 export class Child {
@@ -53,10 +53,10 @@ export class Child {
     this.logFile = options.logFile
     this.#log = createWriteStream(options.logFile, { flags: 'a' })
     // In a process group of its own (`detached`), so that Ctrl-C reaches only us and we stop the parts in order.
-    this.#process = fork(join(ROOT, options.file), options.args, {
+    this.#process = fork(resolve(ROOT, options.file), options.args, {
       cwd: process.cwd(),
       env: { ...process.env, ...options.env },
-      execArgv: childRuntimeArguments(),
+      execArgv: childRuntimeArguments(options.file),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: process.platform !== 'win32'
     })

@@ -4,6 +4,7 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { Child, ROOT } from './child-process.ts'
+import { buildParts } from './part-build.ts'
 import { openVolunteerTab, type TabOptions } from './volunteer-tabs.ts'
 
 /** A trainer writes a checkpoint while it stops; the others only close connections. */
@@ -33,6 +34,7 @@ export class Swarm {
   readonly token: string
   readonly #options: SwarmOptions
   readonly #tabs = new Map<number, Page>()
+  #parts: string | undefined
   #server: Child | undefined
   #trainer: Child | undefined
   #url: string | undefined
@@ -73,10 +75,11 @@ export class Swarm {
 
   /** Starts the server; a restarted one gets the port that the first had. */
   async startServer(): Promise<void> {
+    this.#parts = await buildParts(ROOT)
     const port = this.#url === undefined ? this.#options.port : Number(new URL(this.#url).port)
     this.#server = new Child({
       name: 'signaling-server',
-      file: 'signaling-server/main.ts',
+      file: join(this.#parts, 'signaling-server/main.js'),
       args: ['--host', this.#options.host, '--port', String(port), '--page', this.#options.page, '--models', join(ROOT, 'public/models'), ...(this.#options.serverArguments ?? [])],
       env: { MURMURATION_TRAINER_TOKEN: this.token },
       logFile: join(this.#options.logs, 'signaling-server.log')
@@ -85,11 +88,13 @@ export class Swarm {
     this.#url = reachableAddress(String(listening['url']))
   }
 
+  /** @throws before the server was started */
   startTrainer(args: readonly string[]): void {
+    const server = this.url
     this.#trainer = new Child({
       name: 'trainer',
-      file: 'trainer/main.ts',
-      args: ['--server', this.url, ...args],
+      file: join(this.#parts!, 'trainer/main.js'),
+      args: ['--server', server, ...args],
       env: { MURMURATION_TRAINER_TOKEN: this.token },
       logFile: join(this.#options.logs, 'trainer.log')
     })

@@ -2,9 +2,7 @@
 import { io, type Socket } from 'socket.io-client'
 import { layerCoverage, type LayerCoverage } from '#shared/protocol/layer-coverage.ts'
 import { decode, describeMalformed } from '#shared/protocol/schema.ts'
-
-/** Less than a test may take, more than any change of the coverage takes on a busy machine, unless tabs compute without a GPU on WebGPU. */
-const WAIT_MS = 200_000
+import { inTime, WAIT_MS } from './in-time.ts'
 
 export class CoverageWatcher {
   readonly #socket: Socket
@@ -40,21 +38,19 @@ export class CoverageWatcher {
   /**
    * Resolves with the first coverage, the newest one included, that satisfies the predicate.
    *
-   * @throws when none did in time, with the latest one: a test that ran out of time does not say where it stood
+   * @throws when none did in time, with the latest one
    */
   waitFor(predicate: (coverage: LayerCoverage) => boolean): Promise<LayerCoverage> {
     if (this.#latest !== undefined && predicate(this.#latest)) return Promise.resolve(this.#latest)
-    const asked = new Error('asked here')
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`waited in vain for a coverage; the latest: ${JSON.stringify(this.#latest)}`, { cause: asked })), this.#waitMs)
+    const satisfied = new Promise<LayerCoverage>(resolve => {
       const listener = (coverage: LayerCoverage): void => {
         if (!predicate(coverage)) return
-        clearTimeout(timer)
         this.#listeners.delete(listener)
         resolve(coverage)
       }
       this.#listeners.add(listener)
     })
+    return inTime(satisfied, () => `a coverage; the latest: ${JSON.stringify(this.#latest)}`, this.#waitMs)
   }
 
   close(): void {

@@ -16,6 +16,7 @@ import type { PeerSubmits, PolicyPublishedAnswer } from '#shared/protocol/traine
 import type { SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
 import { PROTOCOL_VERSION } from '#shared/protocol/version.ts'
 import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
+import { inTime, WAIT_MS } from './in-time.ts'
 
 const SAMPLES_PER_PROMPT = 4
 const MAX_TOKENS = 12
@@ -45,7 +46,7 @@ export class LeasingTrainer {
   #newest = { version: 0, hash: '' }
   #prompts = 0
   #leases = 0
-  readonly #changed = new Map<() => void, Error>()
+  readonly #waiting = new Set<() => void>()
 
   constructor(server: string, token: string, run: string, config: DecoderConfig, lora: LoraConfig) {
     this.server = server
@@ -156,17 +157,22 @@ export class LeasingTrainer {
     return new Map([...this.#cut(version).chunks].map(([hash, { byteLength }]) => [hash, byteLength]))
   }
 
-  /** Resolves once the predicate holds; it is asked again after every status and delivery. */
+  /**
+   * Resolves once the predicate holds; it is asked again after every status and delivery.
+   *
+   * @throws when it did not in time, with what is known of the peers
+   */
   waitFor(holds: () => boolean): Promise<void> {
-    return new Promise(resolve => {
+    const held = new Promise<void>(resolve => {
       const check = (): void => {
         if (!holds()) return
-        this.#changed.delete(check)
+        this.#waiting.delete(check)
         resolve()
       }
-      this.#changed.set(check, new Error('waited in vain'))
+      this.#waiting.add(check)
       check()
     })
+    return inTime(held, () => `statuses or rollouts; ${this.#known()}`, this.waitMs)
   }
 
   /** What a rollout's prompt was. */
@@ -180,16 +186,22 @@ export class LeasingTrainer {
 
   readonly maxTokens = MAX_TOKENS
 
+  /** After which what was waited for has not come. */
+  waitMs = WAIT_MS
+
   /** A peer that has delivered so many rollouts of the newest version gets no more of it: tabs that never rest take the processor from the test. */
   mostOfVersion = 96
 
   /** Rollouts in one lease, however many are wished for: fewer keep an engine that computes slowly from long batches; with none no work is given. */
   mostRollouts = Infinity
 
-  /** What was still waited for is told: a test that timed out does not say where it stood. */
   close(): void {
     this.#socket.disconnect()
-    for (const { stack } of this.#changed.values()) console.error(`${stack}\nstatuses: ${JSON.stringify([...this.statuses])}`)
+  }
+
+  #known(): string {
+    const peers = [...this.statuses].map(([peer, status]) => `${peer} delivered ${this.delivered.get(peer)?.length ?? 0}, says ${JSON.stringify(status)}`)
+    return [`newest version ${this.#newest.version}, ${this.left.length} left`, ...peers].join('\n')
   }
 
   #cut(version: number): ReturnType<typeof cutPolicy> {
@@ -198,7 +210,7 @@ export class LeasingTrainer {
   }
 
   #tellWaiting(): void {
-    for (const check of this.#changed.keys()) check()
+    for (const check of this.#waiting) check()
   }
 
   #lease({ peer, rollouts }: Wish): void {

@@ -9,7 +9,6 @@ import { NatStand, ROUNDS, type KindPair, type Offer, type Share, type TabPair }
 const lacking = natLabLacks() ?? (hasCoturn ? undefined : 'coturn is not installed (Debian: apt-get install coturn)')
 if (lacking !== undefined) console.warn(`SKIPPED, tabs behind NATs: ${lacking}`)
 test.skip(lacking !== undefined, lacking)
-test.describe.configure({ timeout: 300_000 })
 
 type Way = 'direct' | 'turn_udp' | 'turn_tcp'
 
@@ -18,7 +17,6 @@ let pairs: TabPair[] = []
 const found: [pair: KindPair, way: string][] = []
 
 test.beforeAll(async () => {
-  test.setTimeout(300_000)
   stand = await NatStand.open()
 })
 
@@ -58,7 +56,6 @@ function wayOf({ paths }: TabPair): string {
   return [...new Set(paths)].join(' and ')
 }
 
-const PATIENCE = { timeout: 120_000 }
 const TITLES = ['its own kind', 'the next kind', 'the kind after the next']
 /** Of each way that there is, the first round has a pair already: the others only when they are asked for. */
 const TESTED = TITLES.slice(0, process.env['MURMURATION_NAT_MATRIX'] === undefined ? 1 : TITLES.length)
@@ -73,16 +70,16 @@ for (const [round, title] of TESTED.entries()) {
 async function expectLinked(pair: TabPair): Promise<void> {
   const message = pair.kinds.join(' and ')
   const linked = (): unknown => ({ way: wayOf(pair), blocked: pair.paths.filter((_, side) => pair.kinds[side] === 'udp_blocked') })
-  await expect.poll(linked, { ...PATIENCE, message }).toEqual({ way: expectedWay(pair.kinds), blocked: pair.kinds.filter(kind => kind === 'udp_blocked').map(() => 'turn_tcp') })
+  await expect.poll(linked, { message }).toEqual({ way: expectedWay(pair.kinds), blocked: pair.kinds.filter(kind => kind === 'udp_blocked').map(() => 'turn_tcp') })
   found.push([pair.kinds, expectedWay(pair.kinds)])
   const versions = (): unknown => pair.statuses.map(({ version }) => version)
-  await expect.poll(versions, { ...PATIENCE, message }).toEqual([0, 0])
+  await expect.poll(versions, { message }).toEqual([0, 0])
   const passed = (): number => pair.statuses.reduce((sum, { bytesFromPeers }) => sum + bytesFromPeers, 0)
   const before = passed()
   // What one of them has of the origin the other has of it, unless the machine stood still meanwhile: then it is so with the next one.
   for (let version = 1; passed() === before; version++) {
     await pair.publish(version)
-    await expect.poll(versions, { ...PATIENCE, message }).toEqual([version, version])
+    await expect.poll(versions, { message }).toEqual([version, version])
   }
 }
 
@@ -98,9 +95,9 @@ async function expectServed(pair: TabPair): Promise<void> {
   const isLinked = canLinkDirectly(pair.kinds)
   const path = isLinked ? 'direct' : 'socket'
   const ways = (): unknown => ({ paths: pair.paths, pipelines: pair.pipelines.map(({ open, relayed }) => ({ open, relayed })) })
-  await expect.poll(ways, { ...PATIENCE, message }).toEqual({ paths: [path, path], pipelines: [{ open: true, relayed: isLinked ? [] : [0, 1] }] })
+  await expect.poll(ways, { message }).toEqual({ paths: [path, path], pipelines: [{ open: true, relayed: isLinked ? [] : [0, 1] }] })
   await pair.publish(1)
-  await expect.poll(() => pair.pipelines.map(({ open, versions }) => open && versions), { ...PATIENCE, message }).toEqual([[1, 0]])
+  await expect.poll(() => pair.pipelines.map(({ open, versions }) => open && versions), { message }).toEqual([[1, 0]])
   // The origin's by HTTP are all that they can have.
   if (!isLinked) expect(pair.statuses.map(({ bytesFromPeers }) => bytesFromPeers), message).toEqual([0, 0])
 }

@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test, type Browser, type Page } from '@playwright/test'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { hasRedis, RedisServer } from '#signaling-server/testing/redis-server.ts'
 import { Child, ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { buildParts } from '../cli/part-build.ts'
 import { closeTabs } from './close-tabs.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { LoadBalancer } from './load-balancer.ts'
 
 /** Two signaling servers behind one Redis, tabs at both: versions travel between them, and links outlive the server that led. Whichever leads, and however often that changes. */
 
-test.setTimeout(180_000)
 test.skip(!hasRedis, 'SKIPPED: redis-server is not installed')
 
 const config = tinyConfig()
@@ -60,12 +61,13 @@ test.afterEach(async ({ browser }) => {
 
 test('versions travel between tabs of two servers; the one that leads is killed: links stay as they are, and the next version arrives everywhere', async ({ browser }, info) => {
   const page = await buildPage(ROOT, () => {})
+  const file = join(await buildParts(ROOT), 'signaling-server/main.js')
   const redis = await RedisServer.start()
   closing.push(() => redis.stop())
   const token = randomBytes(32).toString('hex')
   mkdirSync(info.outputPath(), { recursive: true })
   const servers = [0, 1].map(
-    index => new Child({ name: `signaling-server-${index}`, file: 'signaling-server/main.ts', args: ['--port', '0', '--page', page, '--redis', redis.url], env: { MURMURATION_TRAINER_TOKEN: token }, logFile: info.outputPath(`server-${index}.log`) })
+    index => new Child({ name: `signaling-server-${index}`, file, args: ['--port', '0', '--page', page, '--redis', redis.url], env: { MURMURATION_TRAINER_TOKEN: token }, logFile: info.outputPath(`server-${index}.log`) })
   )
   closing.push(async () => {
     for (const server of servers) server.kill()
@@ -93,7 +95,7 @@ test('versions travel between tabs of two servers; the one that leads is killed:
   expect(tabs.reduce((sum, { peer }) => sum + trainer.statuses.get(peer)!.bytesFromPeers, 0)).toBeGreaterThan(0)
   const before = await Promise.all(tabs.map(connections))
 
-  await expect.poll(async () => (await Promise.all(urls.map(role))).toSorted(), { timeout: 60_000 }).toEqual(['following', 'leading'])
+  await expect.poll(async () => (await Promise.all(urls.map(role))).toSorted()).toEqual(['following', 'leading'])
   const leading = (await role(urls[0]!)) === 'leading' ? 0 : 1
   const published = trainer.keep(2)
   servers[leading]!.kill()

@@ -43,9 +43,10 @@ test.beforeEach(async ({ model }) => {
   const trainerToken = randomBytes(32).toString('hex')
   server = await startSignalingServer({ port: 0, host: '127.0.0.1', page, models: 'public/models', trainerToken })
   trainer = new LeasingTrainer(server.url, trainerToken, RUN, model, { ...lora, targets: [...lora.targets] })
+  trainer.waitMs = test.info().timeout - 20_000
   await trainer.open()
   await trainer.publish(0)
-  coverage = new CoverageWatcher(server.url, { waitMs: test.info().timeout - 20_000 })
+  coverage = new CoverageWatcher(server.url, { waitMs: trainer.waitMs })
 })
 
 test.afterEach(async ({ browser }, info) => {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { sha256Hex } from '#shared/crypto/sha256.ts'
-import { LIES, makeTabLie } from './lying-tab.ts'
+import { LIES, makeTabLie, type Lie } from './lying-tab.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { hashAdapter, readReport, readRollouts } from './run-records.ts'
 import { expect, test } from './swarm.ts'
@@ -126,11 +126,12 @@ test('a run of all parameters gives, published as deltas, bit for bit what whole
 
 test('tabs that lie are refused by name, and the others go on', async ({ launchSwarm }) => {
   const swarm = await launchSwarm({ peers: 1, seed: 4, overrides: SMALL, args: ['--updates', '1000'] })
-  for (const [reason, lie] of Object.entries(LIES)) {
+  const tell = async ([reason, lie]: [string, Lie]): Promise<void> => {
     const liar = await swarm.openTab({ prepare: page => makeTabLie(page, lie) })
     await swarm.waitForFeed(({ report }) => (report.rollouts.rejected[reason as keyof typeof LIES] ?? 0) > 0)
     await swarm.swarm.closeTab(liar)
   }
+  await Promise.all(Object.entries(LIES).map(tell))
   const told = await swarm.waitForFeed(() => true)
   const { report } = await swarm.waitForFeed(feed => feed.report.updates > told.report.updates)
   const rejections = report.rollouts.rejected

@@ -11,6 +11,7 @@ import { FeedWatcher } from '../cli/feed-watcher.ts'
 import { buildPage } from '../cli/page-build.ts'
 import { Swarm } from '../cli/swarm.ts'
 import type { TabOptions } from '../cli/volunteer-tabs.ts'
+import { inTime } from './in-time.ts'
 import { kill } from './tab-faults.ts'
 import { shownBy } from './shown-by.ts'
 
@@ -67,22 +68,27 @@ export class TestSwarm {
     return this.swarm.url
   }
 
-  /** Resolves with the first feed that satisfies the predicate; rejects when the trainer fails before. */
+  /** Resolves with the first feed that satisfies the predicate; rejects when the trainer fails before, or it does not come in time. */
   async waitForFeed(predicate: (feed: RunFeed) => boolean): Promise<RunFeed> {
     const trainer = this.swarm.trainer
     const failed = trainer.exited.then(async exit => {
       if (exit.code !== 0) throw describeExit(trainer, exit)
       return this.feed.waitFor(predicate)
     })
-    return Promise.race([this.feed.waitFor(predicate), failed])
+    return inTime(Promise.race([this.feed.waitFor(predicate), failed]), () => `a feed; ${this.#stands()}`)
   }
 
   /** Resolves when the trainer has done all updates; rejects when it ends before. */
   async waitForFinish(): Promise<void> {
     const { trainer } = this.swarm
-    await trainer.waitForEvent(({ event }) => event === 'finished')
-    const exit = await trainer.exited
+    await inTime(trainer.waitForEvent(({ event }) => event === 'finished'), () => `the end of the run; ${this.#stands()}`)
+    const exit = await inTime(trainer.exited, () => 'the exit of a trainer that has finished')
     if (exit.code !== 0) throw describeExit(trainer, exit)
+  }
+
+  #stands(): string {
+    const { phase, report, peers = [] } = this.feed.latest ?? {}
+    return [`phase ${phase}, updates ${report?.updates}, rejected ${JSON.stringify(report?.rollouts.rejected)}`, ...peers.map(peer => JSON.stringify(peer).slice(0, 300))].join('\n')
   }
 
   openTab(options: TabOptions = {}): Promise<number> {
@@ -151,7 +157,7 @@ export const test = base.extend<Fixtures>({
       launched.push(testSwarm)
       const runFile = writeRunFile(join(place, 'run.toml'), run, overrides)
       swarm.startTrainer(['--run', runFile, '--run-directory', testSwarm.runDirectory, '--seed', String(seed), '--report', testSwarm.reportFile, ...args])
-      await swarm.trainer.waitForEvent(({ event }) => event === 'run_opened')
+      await inTime(swarm.trainer.waitForEvent(({ event }) => event === 'run_opened'), () => 'the run to open')
       for (let tab = 0; tab < peers; tab++) await testSwarm.openTab({ ...(memory !== undefined && { memory }) })
       return testSwarm
     })

@@ -6,7 +6,7 @@ import type { Rollout } from '#shared/protocol/rollout.ts'
 import { ROOT } from '../cli/child-process.ts'
 import type { NodeVolunteer } from './node-volunteer.ts'
 import { hashAdapter, readReport, readRollouts } from './run-records.ts'
-import { BATCH, reached, test } from './trainer-bench.ts'
+import { BATCH, ended, reached, test } from './trainer-bench.ts'
 
 /** Of a run that does not end by itself, however late the test is to stop it. */
 const ENDLESS = 4096
@@ -20,7 +20,7 @@ test('sequential runs of one seed end with the same adapter to the bit, however 
     // Whoever joins earlier joins the run before.
     await trainer.waitForEvent(({ event }) => event === 'run_opened')
     const working = Array.from({ length: volunteers }, () => bench.volunteer())
-    expect((await trainer.exited).code).toBe(0)
+    expect((await ended(trainer)).code).toBe(0)
     await Promise.all(working.map(volunteer => volunteer.stop()))
     const report = readReport(join(directory, 'report.json'))
     expect(report.lag).toEqual({ mean: 0, max: 0, histogram: [4 * BATCH] })
@@ -49,12 +49,12 @@ test('a run that was stopped goes on where it stopped; one that was killed loses
   const second = bench.train(['--resume', directory])
   await second.waitForEvent(reached(stopped.updates + 3))
   second.kill()
-  await second.exited
+  await ended(second)
 
   const checkpoints = readdirSync(join(directory, 'checkpoints')).flatMap(name => /^version-(\d+)$/.exec(name)?.[1] ?? []).map(Number)
   const updates = Math.max(...checkpoints) + 3
   const third = bench.train(['--resume', directory, '--updates', String(updates)])
-  expect(await third.exited).toEqual({ code: 0, signal: null })
+  expect(await ended(third)).toEqual({ code: 0, signal: null })
   const report = readReport(join(directory, 'report.json'))
   expect(report.end).toBe('updates_done')
   expect(report.updates).toBe(updates)
@@ -75,10 +75,10 @@ test('a damaged checkpoint costs the steps since the one before, one line says s
   const runFile = bench.runFile({ updates: 3 })
   const directory = join(bench.folder, 'run')
   const volunteer = bench.volunteer()
-  expect((await bench.train(['--run', runFile, '--run-directory', directory]).exited).code).toBe(0)
+  expect((await ended(bench.train(['--run', runFile, '--run-directory', directory]))).code).toBe(0)
   truncateSync(join(directory, 'checkpoints', 'version-3', 'optimizer.safetensors'), 200)
   const resumed = bench.train(['--resume', directory, '--updates', '5'])
-  expect((await resumed.exited).code).toBe(0)
+  expect((await ended(resumed)).code).toBe(0)
   expect(resumed.lastErrorLines).toHaveLength(2)
   expect(resumed.lastErrorLines[0]).toMatch(/version-3.optimizer\.safetensors: damaged/)
   expect(resumed.lastErrorLines[1]).toBe('going back from version 3 to 2')
@@ -105,7 +105,7 @@ test('lies are refused by name, their teller gets no more work, and the run ends
     )
   )
   bench.volunteer()
-  expect((await trainer.exited).code).toBe(0)
+  expect((await ended(trainer)).code).toBe(0)
   const report = readReport(join(directory, 'report.json'))
   expect(Object.keys(report.rollouts.rejected).toSorted()).toEqual(Object.keys(lies).toSorted())
   for (const liar of liars) expect(report.peers.find(({ id }) => id === liar.peer)).toMatchObject({ accepted: 0 })
@@ -116,7 +116,7 @@ test('lies are refused by name, their teller gets no more work, and the run ends
 test('the adapter on disk is the one that was announced: PEFT names, and the config that its loader needs', async ({ bench }) => {
   const directory = join(bench.folder, 'run')
   bench.volunteer()
-  expect((await bench.train(['--run', bench.runFile({ updates: 1, lora: { rank: 4, alpha: 8 } }), '--run-directory', directory]).exited).code).toBe(0)
+  expect((await ended(bench.train(['--run', bench.runFile({ updates: 1, lora: { rank: 4, alpha: 8 } }), '--run-directory', directory]))).code).toBe(0)
   const config = JSON.parse(readFileSync(join(directory, 'checkpoints', 'version-1', 'adapter_config.json'), 'utf8')) as Record<string, unknown>
   expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 8, base_model_name_or_path: join(bench.folder, 'model') })
 })
@@ -128,7 +128,7 @@ test('a run that trains every parameter ends, published as deltas, bit for bit a
     const trainer = bench.train(['--run', bench.runFile({ updates: 6, parameters: 'full', mode: 'sequential', deltas, optimizer: { learningRate: 1e-4 } }), '--run-directory', directory])
     await trainer.waitForEvent(({ event }) => event === 'run_opened')
     const volunteer = bench.volunteer()
-    expect((await trainer.exited).code).toBe(0)
+    expect((await ended(trainer)).code).toBe(0)
     await volunteer.stop()
     const report = readReport(join(directory, 'report.json'))
     expect(report.updates).toBe(6)
@@ -153,7 +153,7 @@ test('a run of all parameters that was stopped goes on, and its volunteers with 
   await first.stop(120_000)
   const { updates } = readReport(join(directory, 'report.json'))
   const second = bench.train(['--resume', directory, '--updates', String(updates + 3)])
-  expect((await second.exited).code).toBe(0)
+  expect((await ended(second)).code).toBe(0)
   const report = readReport(join(directory, 'report.json'))
   expect(report.updates).toBe(updates + 3)
   expect(report.rollouts.rejected).toEqual({})
@@ -173,7 +173,7 @@ test('a run ends before its updates are done once held-out success reaches what 
     stop: { success: 0.2 }
   })
   const trainer = bench.train(['--run', runFile, '--run-directory', directory])
-  expect((await trainer.exited).code).toBe(0)
+  expect((await ended(trainer)).code).toBe(0)
   const report = readReport(join(directory, 'report.json'))
   expect(report.end).toBe('success_reached')
   expect(report.updates).toBeGreaterThanOrEqual(1)
@@ -185,7 +185,7 @@ test('bad input ends with one line and exit code 2', async ({ bench }) => {
   const runFile = bench.runFile({ updates: 1 })
   const started = async (args: readonly string[]): Promise<unknown> => {
     const child = bench.train(args)
-    const { code } = await child.exited
+    const { code } = await ended(child)
     return { code, lines: child.lastErrorLines }
   }
   expect(await started(['--run', runFile])).toEqual({ code: 2, lines: ['--run-directory is missing; --help lists the options'] })

@@ -8,7 +8,7 @@ import { loadTokenizer } from '#shared/model/tokenizer.ts'
 import type { Rollout } from '#shared/protocol/rollout.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { hashAdapter, readReport, readRollouts, type StoredRollout } from './run-records.ts'
-import { reached, test } from './trainer-bench.ts'
+import { ended, reached, test } from './trainer-bench.ts'
 
 /** One letter a guess: an untrained model says a digit now and then, and hardly ever the right one. */
 const SETTINGS = {
@@ -29,7 +29,7 @@ test('sequential runs of several turns end with the same adapter to the bit, who
     const trainer = bench.train(['--run', runFile, '--run-directory', directory])
     await trainer.waitForEvent(({ event }) => event === 'run_opened')
     const working = Array.from({ length: volunteers }, () => bench.volunteer())
-    expect((await trainer.exited).code).toBe(0)
+    expect((await ended(trainer)).code).toBe(0)
     await Promise.all(working.map(volunteer => volunteer.stop()))
     const report = readReport(join(directory, 'report.json'))
     const stored = readRollouts(directory)
@@ -56,10 +56,10 @@ test('unfinished rollouts outlive a killed trainer; forged second turns are refu
   bench.volunteer({ heard })
   await first.waitForEvent(reached(2))
   first.kill()
-  await first.exited
+  await ended(first)
   const before = readRollouts(directory)
   const second = bench.train(['--resume', directory, '--updates', '6'])
-  expect(await second.exited).toEqual({ code: 0, signal: null })
+  expect(await ended(second)).toEqual({ code: 0, signal: null })
   const report = readReport(join(directory, 'report.json'))
   const stored = readRollouts(directory)
   expect(report.updates).toBe(6)
@@ -90,8 +90,8 @@ test('a curriculum goes up and down by success, and a resumed run goes on at the
   })
   const trainer = bench.train(['--run', runFile, '--run-directory', directory])
   bench.volunteer()
-  expect((await trainer.exited).code).toBe(0)
-  expect((await bench.train(['--resume', directory, '--updates', '3']).exited).code).toBe(0)
+  expect((await ended(trainer)).code).toBe(0)
+  expect((await ended(bench.train(['--resume', directory, '--updates', '3']))).code).toBe(0)
   const digits = new Map(readRollouts(directory).map(({ id, prompt_text }) => [Number(id.split('/')[0]), /^\d+/.exec(prompt_text)![0].length]))
   expect([...digits].toSorted(([a], [b]) => a - b)).toEqual(Array.from({ length: 12 }, (_, prompt) => [prompt, prompt < 4 || prompt >= 8 ? 2 : 1]))
 })

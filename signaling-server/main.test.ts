@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { afterEach, expect, test } from 'vitest'
+import { join } from 'node:path'
+import { afterEach, expect, inject, test } from 'vitest'
 import { LoopbackClient, TOKEN } from './testing/loopback.ts'
 
 const started: ChildProcess[] = []
@@ -12,7 +13,7 @@ afterEach(() => {
 function run(flags: readonly string[], token: string | undefined = TOKEN, apiKeys = '') {
   const { MURMURATION_TRAINER_TOKEN: _, ...rest } = process.env
   const env = { ...rest, MURMURATION_API_KEYS: apiKeys }
-  const child = spawn(process.execPath, ['--import', 'tsx', 'signaling-server/main.ts', ...flags], { env: { ...env, ...(token !== '' && { MURMURATION_TRAINER_TOKEN: token }) } })
+  const child = spawn(process.execPath, [join(inject('parts'), 'signaling-server/main.js'), ...flags], { env: { ...env, ...(token !== '' && { MURMURATION_TRAINER_TOKEN: token }) } })
   started.push(child)
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', data => (output.stdout += String(data)))

@@ -17,13 +17,19 @@ export interface WorkerThread<Api> {
   readonly close: () => Promise<void>
 }
 
+/** A built trainer has JavaScript beside itself where its sources have TypeScript. */
+function startWorker(module: URL): Worker {
+  if (import.meta.url.endsWith('.js')) return new Worker(new URL(module.href.replace(/\.ts$/, '.js')))
+  return new Worker(new URL('./worker-bootstrap.mjs', import.meta.url), { workerData: { module: module.href } })
+}
+
 /**
  * Starts a TypeScript module in a worker thread and opens its object.
  * @param module its URL; it exposes its object with comlink on its `parentPort`. Calls made before that wait for it.
  * @throws what `open` throws, and whatever else ends the thread before it is open
  */
 export async function openWorkerThread<Api extends ThreadedApi<Setup>, Setup>(module: URL, setup: Setup): Promise<WorkerThread<Api>> {
-  const worker = new Worker(new URL('./worker-bootstrap.mjs', import.meta.url), { workerData: { module: module.href } })
+  const worker = startWorker(module)
   let stopping = false
   const failed = new Promise<never>((_, reject) => {
     worker.once('error', reject)

@@ -28,7 +28,7 @@ export function serveCommand(finish: (exitCode: number) => void): Command {
       const given = process.env['MURMURATION_TRAINER_TOKEN']
       const token = given ?? randomBytes(32).toString('hex')
       if (given === undefined) console.error(`Trainers need: MURMURATION_TRAINER_TOKEN=${token}`)
-      finish(await runInForeground('signaling-server/main.ts', ['--host', options.host, '--port', String(port), '--page', page, ...networkArguments(options), ...clusterArguments(options)], { MURMURATION_TRAINER_TOKEN: token }))
+      finish(await runInForeground('signaling-server', ['--host', options.host, '--port', String(port), '--page', page, ...networkArguments(options), ...clusterArguments(options)], { MURMURATION_TRAINER_TOKEN: token }))
     })
 }
 

@@ -9,6 +9,6 @@ export function trainCommand(finish: (exitCode: number) => void): Command {
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
-      finish(await runInForeground('trainer/main.ts', command.args))
+      finish(await runInForeground('trainer', command.args))
     })
 }

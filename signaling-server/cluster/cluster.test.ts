@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { manifestHash } from '#shared/dissemination/manifest.ts'
 import { toHuggingFaceConfig } from '#shared/model/config.ts'
 import type { SequenceRequested } from '#shared/protocol/stage-messages.ts'
@@ -182,7 +183,7 @@ describe.skipIf(!hasRedis)('several servers behind one Redis', () => {
   })
 
   const startProcess = async (): Promise<{ readonly child: ChildProcess; readonly url: string }> => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'signaling-server/main.ts', '--port', '0', '--redis', redis.url], { env: { ...process.env, MURMURATION_TRAINER_TOKEN: TOKEN }, stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = spawn(process.execPath, [join(inject('parts'), 'signaling-server/main.js'), '--port', '0', '--redis', redis.url], { env: { ...process.env, MURMURATION_TRAINER_TOKEN: TOKEN }, stdio: ['ignore', 'pipe', 'ignore'] })
     closing.push(async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGKILL')
