@@ -88,8 +88,8 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
 }
 
 function factsOf({ run, runFile }: RunDirectory, { turns }: EpisodeLimits): RunFacts {
-  const { goal, mode, stalenessBudget, seed, updates } = runFile
-  return { run, goal, mode, stalenessBudget, seed, updatesPlanned: updates, turns }
+  const { goal, environment, mode, stalenessBudget, seed, updates } = runFile
+  return { run, goal, task: environment.name, mode, stalenessBudget, seed, updatesPlanned: updates, turns }
 }
 
 function episodeLimits({ batch: { turns, maxTokens, rolloutTokens } }: RunFile, { config }: Model, levels: readonly Environment[]): EpisodeLimits {

@@ -14,6 +14,8 @@ import { summariseLag } from './staleness.ts'
 export interface RunFacts {
   readonly run: RunId
   readonly goal: string
+  /** Name of the environment. */
+  readonly task: string
   readonly mode: 'sequential' | 'async'
   readonly stalenessBudget: number
   readonly seed: number
@@ -107,9 +109,9 @@ export function showRollout(ledger: RunLedger, shown: ShownRollout): void {
   ledger.latestRollouts = [shortened(shown), ...ledger.latestRollouts].slice(0, LIMITS.rolloutsInFeed)
 }
 
-/** Texts as long as a feed may carry; of earlier turns, the last ones that fit. */
-function shortened({ earlier, prompt, completion, ...shown }: ShownRollout): ShownRollout {
-  const short = { ...shown, prompt: prompt.slice(0, LIMITS.textInFeed), completion: completion.slice(0, LIMITS.textInFeed) }
+/** Texts as long as a feed may carry; of earlier turns, the last ones that fit. A part of a record is none. */
+function shortened({ earlier, record, prompt, completion, ...shown }: ShownRollout): ShownRollout {
+  const short = { ...shown, prompt: prompt.slice(0, LIMITS.textInFeed), completion: completion.slice(0, LIMITS.textInFeed), ...(record !== undefined && record.length <= LIMITS.textInFeed && { record }) }
   if (earlier === undefined) return short
   let room: number = LIMITS.textInFeed
   const first = earlier.findLastIndex(turn => (room -= turn.prompt.length + turn.completion.length) < 0)
@@ -173,6 +175,7 @@ export function buildFeed(ledger: RunLedger, coordinator: CoordinatorState, nowM
     phase: ledger.phase,
     updatesPlanned: ledger.facts.updatesPlanned,
     goal: ledger.facts.goal,
+    task: ledger.facts.task,
     metrics: [...ledger.metrics],
     evaluations: [...ledger.evaluations],
     ...backlog(coordinator),

@@ -4,6 +4,7 @@ import type { Environment, Split, StepResult } from './environment.ts'
 import { readAction, writeAction } from './holdem/action-text.ts'
 import { cardText } from './holdem/cards.ts'
 import { netChips, type Action, type HandState } from './holdem/hand-state.ts'
+import { handHistory } from './holdem/hand-history.ts'
 import { handStory, storyLines } from './holdem/hand-story.ts'
 import { playAction, startHand } from './holdem/hand.ts'
 import { loosePassive } from './holdem/loose-passive.ts'
@@ -49,6 +50,9 @@ export interface HoldemState {
   /** Why the last one was. */
   readonly refused?: string
 }
+
+/** In hand histories. */
+export const POLICY_NAME = 'policy'
 
 /** Deals that training tries until it finds one in which the policy gets to act. */
 const DEALS_TRIED = 100
@@ -121,6 +125,10 @@ export function holdem(options: HoldemOptions): Environment<HoldemTask, HoldemSt
       return next.outcome === undefined ? { state: after, done: false, reward: 0, info: { success: false } } : ended(after)
     },
     view: state => viewLines(state, options.opponent).join('\n'),
+    record: ({ task, hand }) => {
+      const other = task.recorded === undefined ? options.opponent : 'opponent'
+      return handHistory({ hand, players: task.seat === BUTTON ? [POLICY_NAME, other] : [other, POLICY_NAME] })
+    },
     demonstrate: ({ task, hand, turns }) => {
       if (hand.outcome !== undefined) return 'c'
       const view = seatView(hand)

@@ -28,6 +28,7 @@ export const LIMITS = {
   tokenizerBytes: 6 * 1024 * 1024,
   tokensPerRollout: 8_192,
   turnsPerRollout: 64,
+  taskName: 64,
   /** Of a data-backed task; characters of a question or an answer. */
   questions: 1_000_000,
   questionText: 20_000,

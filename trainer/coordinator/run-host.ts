@@ -226,7 +226,8 @@ export class RunHost {
     // Of a rollout that goes on there is more to see later.
     if (!accepted || episode.end !== null) {
       const earlier = episode.turns.slice(0, rollout.turn).map(({ shown, said }) => ({ prompt: shown, completion: said }))
-      showRollout(this.ledger, { id, peer, version: rollout.version, ...(earlier.length > 0 && { earlier }), prompt, completion, outcome: verdict.outcome, reward, reason })
+      const record = accepted ? this.#parts.book.record(rollout) : undefined
+      showRollout(this.ledger, { id, peer, version: rollout.version, ...(earlier.length > 0 && { earlier }), prompt, completion, ...(record !== undefined && { record }), outcome: verdict.outcome, reward, reason })
     }
     const turn = { ...rollout, id, peer, tokens, behaviourLogProbs, promptText: prompt, completionText: completion, outcome: verdict.outcome, reason, reward, receivedMs: submission.receivedMs }
     return [{ kind: 'judged', turn }]

@@ -9,6 +9,7 @@ import { playAction, startHand } from './hand.ts'
 import { openBoard, type Action, type HandState } from './hand-state.ts'
 import { playHand } from './match.ts'
 import { PLAYERS, PLAYER_NAMES } from './players.ts'
+import { readHandHistory } from './read-hand-history.ts'
 
 const name = fc.constantFrom(...PLAYER_NAMES)
 
@@ -44,6 +45,17 @@ function replay(text: string): HandState {
   return hand
 }
 
+test('what is no hand is read as none', () => {
+  const hand = playHand({ blinds: { small: 1, big: 2 }, stack: 100 }, '3', [PLAYERS['calling-station'], PLAYERS['calling-station']])
+  const text = handHistory({ hand, players: ['a', 'b'] })
+  expect(readHandHistory(text)).toBeDefined()
+  const [hole] = /(?<=d dh p1 ).{4}/.exec(text)!
+  for (const spoilt of ['', 'not TOML', 'variant = "NT"', text.replace('"NT"', '"PO"'), text.replace('p2 cc', 'p1 cc'), text.replace('p2 cc', 'p2 cbr 999'), text.replace(hole, `${hole.slice(0, 2)}${hole.slice(0, 2)}`), text.replace(hole, 'ZzZz'), text.replace('[1, 2]', '[2, 1]'), text.replace('[100, 100]', '[0, 100]')]) {
+    expect(spoilt, spoilt).not.toBe(text)
+    expect(readHandHistory(spoilt), spoilt).toBeUndefined()
+  }
+})
+
 describe('a hand history', () => {
   test('is TOML from which the hand can be played again to the same stacks', () => {
     fc.assert(
@@ -52,6 +64,9 @@ describe('a hand history', () => {
         const text = handHistory({ hand, players: [button, bigBlind] })
         const again = replay(text)
         expect([again.stacks, again.actions]).toEqual([hand.stacks, hand.actions])
+        const read = readHandHistory(text)
+        expect(read?.players).toEqual([button, bigBlind])
+        expect(handHistory(read!)).toBe(text)
         expect(parse(text)).toMatchObject({ variant: 'NT', finishing_stacks: [hand.stacks[1], hand.stacks[0]], players: [bigBlind, button] })
       }),
       runs(40)
