@@ -113,8 +113,6 @@ export const messages = {
     noneOfKind: 'None of the latest rollouts is of this kind.',
     filter: 'Show',
     all: 'All',
-    prompt: 'Prompt',
-    completion: 'Completion',
     reward: (reward: string) => `reward ${reward}`,
     version: (version: string) => `version ${version}`,
     peer: (peer: string) => `peer ${peer}`

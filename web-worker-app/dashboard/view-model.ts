@@ -1,5 +1,6 @@
 /** What the dashboard shows, from what the session knows. Numbers are those of `feed.report`, which is also the report file. Pure. */
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
+import { shownEpisode, type ShownEpisode } from '../environments/shown-episode.ts'
 import { formatBytes, formatDecimal, formatDuration, formatInteger, formatPercent, formatPoints, formatRate, formatSignificant, NOT_YET, shortPeerId } from '../presentation/format.ts'
 import { successSoFar } from '../presentation/held-out-success.ts'
 import { describeRejection, runMessages } from '../presentation/run-messages.ts'
@@ -29,15 +30,9 @@ export interface CardView {
   readonly note: string
 }
 
-export interface TurnView {
-  readonly prompt: string
-  readonly completion: string
-}
-
-export interface RolloutView extends TurnView {
+export interface RolloutView {
   readonly id: string
-  /** Before the one that `prompt` and `completion` show, oldest first. */
-  readonly earlier: readonly TurnView[]
+  readonly episode: ShownEpisode
   readonly outcome: RunFeed['latestRollouts'][number]['outcome']
   readonly outcomeLabel: string
   readonly reward: string | null
@@ -59,6 +54,8 @@ export interface RunView {
   /** Newest first, as are the breaks. */
   readonly requests: readonly RequestView[]
   readonly breaks: readonly BreakView[]
+  /** Name of the environment. */
+  readonly task: string
   readonly rollouts: readonly RolloutView[]
   /** Most frequent first. */
   readonly rejections: readonly { readonly reason: string; readonly label: string; readonly count: number }[]
@@ -159,9 +156,7 @@ function rolloutViews(feed: RunFeed): RolloutView[] {
   const text = messages.rollouts
   return feed.latestRollouts.map(rollout => ({
     id: rollout.id,
-    earlier: rollout.earlier ?? [],
-    prompt: rollout.prompt,
-    completion: rollout.completion,
+    episode: shownEpisode(rollout),
     outcome: rollout.outcome,
     outcomeLabel: runMessages.outcome[rollout.outcome],
     reward: rollout.reward === null ? null : text.reward(formatSignificant(rollout.reward)),
@@ -208,6 +203,7 @@ export function dashboardView(snapshot: SessionSnapshot): DashboardView {
     layers: coverage === undefined ? null : layersView(coverage),
     requests: coverage === undefined ? [] : requestViews(coverage),
     breaks: coverage === undefined ? [] : breakViews(coverage),
+    task: feed.task,
     rollouts: rolloutViews(feed),
     rejections: rejectionViews(feed)
   }
