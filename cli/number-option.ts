@@ -8,3 +8,8 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
     throw new InvalidArgumentError(most === Number.MAX_SAFE_INTEGER ? `It must be a whole number of at least ${least}.` : `It must be a whole number from ${least} to ${most}.`)
   }
 }
+
+/** For commander. */
+export function versionOfRun(text: string): number | 'best' {
+  return text === 'best' ? text : wholeNumber(0)(text)
+}

@@ -106,6 +106,33 @@ test('sequential runs of one seed end with the same adapter, bit for bit', async
   expect(hashes[1]).toBe(hashes[0])
 })
 
+test('tabs play a game of several turns, and what they made of it can be looked at', async ({ launchSwarm, page }) => {
+  const swarm = await launchSwarm({
+    peers: 2,
+    seed: 4,
+    run: 'guess',
+    overrides: { environment: { options: { largest: 9, guesses: 3 } }, batch: { prompts: 4, group: 8, turns: 3 }, evaluation: { size: 8, every: 1 } },
+    args: ['--updates', '1000']
+  })
+  await page.goto(`${swarm.url}/dashboard`)
+  await swarm.waitForFeed(({ report, peers }) => report.updates >= 2 && peers.length === 2 && peers.every(peer => peer.accepted > 0))
+  await page.locator('[data-turns="3"]').first().getByRole('button', { name: /^Open rollout / }).click()
+  await expect(page.locator('[data-opened] .worked-question')).toHaveText('A number from 1 to 9')
+  await expect(page.locator('[data-opened] .worked-answer li')).toHaveCount(2)
+  await swarm.stopTrainer()
+
+  const finished = new Map<string, number>()
+  for (const { id, turn, reward } of readRollouts(swarm.runDirectory)) if (reward !== null) finished.set(id, Math.max(turn, finished.get(id) ?? 0))
+  expect(Math.max(...finished.values())).toBe(2)
+  const report = readReport(swarm.reportFile)
+  expect(report.rollouts.rejected).toEqual({})
+  expect(report.rollouts.finished).toBeGreaterThanOrEqual(2 * BATCH)
+  // The version that was measured best has a checkpoint, whatever was pruned since.
+  const best = JSON.parse(readFileSync(join(swarm.runDirectory, 'checkpoints', 'best.json'), 'utf8')) as { version: number }
+  expect(report.best).toEqual(best)
+  expect(readdirSync(join(swarm.runDirectory, 'checkpoints'))).toContain(`version-${best.version}`)
+})
+
 test('a run of all parameters gives, published as deltas, bit for bit what whole versions give, also where a tab joins late; less is fetched', async ({ launchSwarm }) => {
   const runs: { weights: string; bytes: number }[] = []
   for (const deltas of [false, true]) {

@@ -1,5 +1,6 @@
 /** One run from its first to its last learner step: brings the parts together and decides when it ends. */
 import { join } from 'node:path'
+import { bestVersion } from '#shared/coordination/best-version.ts'
 import type { CurriculumRules } from '#shared/coordination/curriculum.ts'
 import { noteEvaluation } from '#shared/coordination/run-ledger.ts'
 import type { PolicyContent } from '#shared/dissemination/manifest.ts'
@@ -128,6 +129,7 @@ class TrainingRun {
       stop.addEventListener('abort', () => resolve('stopped'), { once: true })
     })
     try {
+      if (this.#host.ledger.evaluations.length > 0) this.#nameBest()
       if (this.#host.ledger.before === null && evaluation.size > 0) this.#evaluate(0, null)
       this.#host.ledger.phase = 'running'
       if (this.#isDone()) this.#lastStep.resolve('updates_done')
@@ -161,8 +163,8 @@ class TrainingRun {
     const version = this.#host.state.version
     if (this.#host.ledger.evaluations.at(-1)?.version !== version) this.#evaluate(version, this.#parts.newest)
     await this.#evaluations
-    const { success, n } = this.#host.ledger.evaluations.at(-1)!
-    this.#host.ledger.after = { success, n }
+    const { version: _, ...after } = this.#host.ledger.evaluations.at(-1)!
+    this.#host.ledger.after = after
   }
 
   #end(end: RunEnd): 'finished' | 'stopped' {
@@ -223,10 +225,14 @@ class TrainingRun {
   /** Evaluations run one after the other, beside the learner. */
   #evaluate(version: number, parameters: Tensors | null): void {
     const { stop } = this.#options.directory.runFile
+    const { checkpoints } = this.#parts
+    checkpoints.hold(version)
     this.#evaluations = this.#evaluations
       .then(async () => {
         const measured = await this.#parts.evaluation.evaluate(parameters)
         noteEvaluation(this.#host.ledger, version, measured)
+        this.#nameBest()
+        checkpoints.release(version)
         this.#options.say({ event: 'evaluated', version, ...measured })
         if (version > 0 && stop.success !== undefined && measured.success >= stop.success) {
           this.#host.input({ kind: 'closed' })
@@ -234,6 +240,14 @@ class TrainingRun {
         }
       })
       .catch(error => this.#failure.reject(error))
+  }
+
+  /** Of all versions that were measured and still have a checkpoint. */
+  #nameBest(): void {
+    const { ledger } = this.#host
+    const best = bestVersion(ledger.evaluations, ledger.facts.bestBy)
+    if (best === undefined) this.#options.warn(`evaluation.best = "${ledger.facts.bestBy}" is no figure of this task, so no version is kept as the best; it has ${['success', ...Object.keys(ledger.evaluations.at(-1)?.metrics ?? {})].join(', ')}`)
+    else if (this.#parts.checkpoints.best()?.version !== best.version) this.#parts.checkpoints.nameBest(best)
   }
 
   /** To be published after the one that was signed last. */

@@ -8,6 +8,7 @@ import type { PeerStatus } from '../protocol/peer-status.ts'
 import type { LearnerMetrics, RunFeed, ShownRollout } from '../protocol/run-feed.ts'
 import type { Evaluation, RunEnd, RunReport } from '../protocol/run-report.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
+import { bestVersion } from './best-version.ts'
 import { backlog } from './coordinator.ts'
 import { summariseLag } from './staleness.ts'
 
@@ -16,6 +17,8 @@ export interface RunFacts {
   readonly goal: string
   /** Name of the environment. */
   readonly task: string
+  /** Figure of an evaluation by which versions are compared. */
+  readonly bestBy: string
   readonly mode: 'sequential' | 'async'
   readonly stalenessBudget: number
   readonly seed: number
@@ -135,6 +138,7 @@ export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, no
   const { run, mode, stalenessBudget, seed } = ledger.facts
   const seconds = durationSeconds(ledger, nowMs)
   const peers = Object.entries(ledger.peers)
+  const best = bestVersion(ledger.evaluations, ledger.facts.bestBy)
   const perSecond = (amount: number): number => (seconds > 0 ? amount / seconds : 0)
   return {
     run,
@@ -145,6 +149,7 @@ export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, no
     end: ledger.end,
     durationSeconds: seconds,
     eval: { before: ledger.before, after: ledger.after },
+    ...(best !== undefined && { best }),
     reward: ledger.metrics.map(({ reward }) => reward),
     lag: { ...summariseLag(coordinator.lagHistogram), histogram: [...coordinator.lagHistogram] },
     rollouts: countedRollouts(coordinator, ledger.facts),

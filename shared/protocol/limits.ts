@@ -49,6 +49,8 @@ export const LIMITS = {
   pathsInFeed: 4_096,
   peersPerRun: 10_000,
   pointsPerSeries: 4_096,
+  /** pass@j: as many j as powers of two up to k, and k. */
+  passSeries: 16,
   rolloutsInFeed: 24,
   requestsInCoverage: 24,
   /** Requests of people that wait for a free pipeline. */

@@ -2,7 +2,7 @@
 import { count, finite, peerId, policyVersion, rolloutId } from './identifiers.ts'
 import { LIMITS } from './limits.ts'
 import { peerStatus } from './peer-status.ts'
-import { runReport } from './run-report.ts'
+import { evaluation, runReport } from './run-report.ts'
 import { v } from './schema.ts'
 
 const text = v.pipe(v.string(), v.maxLength(LIMITS.textInFeed))
@@ -51,7 +51,7 @@ export const runFeed = v.strictObject({
   /** Name of the environment, by which pages choose how to show a rollout. */
   task: v.pipe(v.string(), v.maxLength(LIMITS.taskName)),
   metrics: v.pipe(v.array(learnerMetrics), v.maxLength(LIMITS.pointsPerSeries)),
-  evaluations: v.pipe(v.array(v.strictObject({ version: policyVersion, success: finite, n: count })), v.maxLength(LIMITS.pointsPerSeries)),
+  evaluations: v.pipe(v.array(v.strictObject({ version: policyVersion, ...evaluation.entries })), v.maxLength(LIMITS.pointsPerSeries)),
   inFlight: count,
   buffered: count,
   /** Recent generated tokens per second over all peers. */

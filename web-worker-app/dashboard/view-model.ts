@@ -2,7 +2,7 @@
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import { shownEpisode, type ShownEpisode } from '../environments/shown-episode.ts'
 import { formatBytes, formatDecimal, formatDuration, formatInteger, formatPercent, formatPoints, formatRate, formatSignificant, NOT_YET, shortPeerId } from '../presentation/format.ts'
-import { successSoFar } from '../presentation/held-out-success.ts'
+import { successSoFar, type MeasuredSuccess } from '../presentation/held-out-success.ts'
 import { describeRejection, runMessages } from '../presentation/run-messages.ts'
 import { isOver } from '../presentation/run-phase.ts'
 import type { SessionSnapshot } from '../session/session-store.ts'
@@ -102,7 +102,24 @@ function successCard(feed: RunFeed): CardView {
       : latest !== null && before !== null
         ? cards.successChange(formatPoints(latest.success - before.success), formatInteger(latest.n))
         : cards.successFirst(formatInteger(shown.n))
-  return { id: 'success', label: cards.success, value: value === '' ? NOT_YET : value, note }
+  return { id: 'success', label: cards.success, value: value === '' ? NOT_YET : value, note: [note, ...evaluationNotes(shown), ...bestNote(feed)].join('; ') }
+}
+
+/** How sure the figure is, and what samples said. */
+function evaluationNotes(measured: MeasuredSuccess | null): string[] {
+  const { cards } = messages
+  if (measured === null) return []
+  const { interval, sampled } = measured
+  const notes = interval === undefined ? [] : [cards.successInterval(formatPercent(interval[0], 1), formatPercent(interval[1], 1))]
+  if (sampled === undefined) return notes
+  const pass = sampled.pass.at(-1)!.estimate.value
+  return [...notes, cards.successSampled(formatInteger(sampled.k), formatPercent(sampled.avg.value, 1), formatPercent(pass, 1), formatPercent(sampled.maj.value, 1))]
+}
+
+function bestNote({ report: { best } }: RunFeed): string[] {
+  if (best === undefined) return []
+  const isShare = best.metric === 'success'
+  return [messages.cards.best(isShare ? formatPercent(best.value, 1) : `${best.metric} ${formatSignificant(best.value)}`, formatInteger(best.version))]
 }
 
 function rateCard({ phase, tokensPerSecond, report: { throughput } }: RunFeed): CardView {
