@@ -22,8 +22,9 @@ export default defineConfig({
   use: {
     browserName: 'chromium',
     launchOptions: { executablePath: resolveChromium(), args: [...CHROMIUM_SWITCHES, `--js-flags=--wasm-tiering-budget=${WASM_TIERING_BUDGET}`] },
-    // Pictures of every frame cost more processor than the tabs have here.
-    trace: { mode: 'retain-on-failure', screenshots: false },
-    screenshot: 'only-on-failure'
+    // What a trace records costs more processor than the tabs have here: `--trace on` where one is looked for. Pictures of what failed would
+    // be named in the last lines of a log, where the reason has to be.
+    trace: 'off',
+    screenshot: 'off'
   }
 })

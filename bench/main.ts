@@ -16,7 +16,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   rollout: async () => (await import('./rollout.ts')).rolloutBenchmark,
   scheduling: async () => (await import('./scheduling/scheduling-bench.ts')).schedulingBenchmark,
   serve: async () => (await import('./serve/serve-bench.ts')).serveBenchmark,
-  signaling: async () => (await import('./signaling/signaling-bench.ts')).signalingBenchmark
+  signaling: async () => (await import('./signaling/signaling-bench.ts')).signalingBenchmark,
+  tasks: async () => (await import('./tasks/tasks-bench.ts')).tasksBenchmark
 }
 
 function usage(): string {

@@ -6,8 +6,6 @@ import { expect, test, type TestSwarm } from './swarm.ts'
 
 const SMALL = { batch: { prompts: 4, group: 8 }, evaluation: { size: 16, every: 0 } }
 
-test.use({ trace: 'off', screenshot: 'off' })
-
 /** Resolves when the run has learnt once more than now: the others go on. */
 async function waitForAnotherUpdate(swarm: TestSwarm): Promise<void> {
   const now = await swarm.waitForFeed(() => true)

@@ -3,7 +3,7 @@ import { expect, test } from './swarm.ts'
 
 const target = process.env['MURMURATION_SCREENSHOT']
 
-test.use({ trace: 'off', viewport: { width: 1280, height: 1300 }, deviceScaleFactor: 1, colorScheme: 'light' })
+test.use({ viewport: { width: 1280, height: 1300 }, deviceScaleFactor: 1, colorScheme: 'light' })
 
 test('a run on three tabs, pictured', async ({ launchSwarm, page }) => {
   test.skip(target === undefined, 'only when a picture is asked for')

@@ -9,6 +9,7 @@ import { startSignalingServer, type SignalingServer } from '#signaling-server/se
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
 import { Swarm } from '../cli/swarm.ts'
+import { closeTabs } from './close-tabs.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { expectSameAsNode } from './node-generation.ts'
 import { beforeWorker, makePatient, networkWorkerOf, PATIENT, setPatience } from './tab-faults.ts'
@@ -34,7 +35,8 @@ test.beforeAll(async () => {
   builtPage = await buildPage(ROOT, () => {})
 })
 
-test.afterEach(async () => {
+test.afterEach(async ({ browser }) => {
+  await closeTabs(browser)
   trainer.close()
   await close()
 })
@@ -90,15 +92,19 @@ function whenSending(script: string): (page: Page) => Promise<void> {
   return page => beforeWorker(page, 'network-worker', `${PATIENT}\n const { send } = RTCDataChannel.prototype; RTCDataChannel.prototype.send = function (data) { ${script} }`)
 }
 
-/** One piece every `msPerPiece`, until the test changes it. */
-const paced = (msPerPiece: number): ((page: Page) => Promise<void>) =>
-  whenSending(`if (this.label !== 'bulk') return send.call(this, data)
-    self.msPerPiece ??= ${msPerPiece}
-    const at = Math.max(Date.now(), self.freeAt ?? 0)
-    self.freeAt = at + self.msPerPiece
-    setTimeout(() => this.readyState === 'open' && send.call(this, data), at - Date.now())`)
+/** Between `hold` and `letGo` none of its pieces leaves it. */
+const holdable = whenSending(`if (this.label !== 'bulk' || !self.isHolding) return send.call(this, data)
+    self.held ??= []
+    self.held.push(() => this.readyState === 'open' && send.call(this, data))`)
 
-const pace = ({ page }: Tab, msPerPiece: number): Promise<unknown> => networkWorkerOf(page).evaluate(msPerPiece => Object.assign(globalThis, { msPerPiece, freeAt: 0 }), msPerPiece)
+const hold = ({ page }: Tab): Promise<unknown> => networkWorkerOf(page).evaluate(() => Object.assign(globalThis, { isHolding: true }))
+
+const letGo = ({ page }: Tab): Promise<void> =>
+  networkWorkerOf(page).evaluate(() => {
+    const holding = globalThis as unknown as { isHolding: boolean; held?: (() => void)[] }
+    holding.isHolding = false
+    for (const send of holding.held?.splice(0) ?? []) send()
+  })
 
 /** A global number of the tab's network worker. */
 const numberIn = ({ page }: Tab, name: string): Promise<number> => networkWorkerOf(page).evaluate(name => (globalThis as unknown as Record<string, number | undefined>)[name] ?? 0, name)
@@ -147,16 +153,15 @@ test('one corrupted piece costs its chunk, and names the tab that sent it', asyn
 
 test('a tab that lies is named and banned; an honest one beside it is not', async ({ browser }) => {
   await openSwarm()
-  const honest = await openTab(browser, paced(300))
+  const honest = await openTab(browser, holdable)
   await expectIntact([honest], 0)
   const liar = await openTab(browser, whenSending(`if (this.label === 'bulk') ${flipLastBit}; return send.call(this, data)`))
-  await pace(honest, 0)
   await expectIntact([liar], 0)
-  await pace(honest, 300)
+  await hold(honest)
 
   const victim = await openTab(browser, makePatient)
   await expect.poll(() => victim.log).toContain(`peer ${liar.peer} is banned: it sent wrong bytes again and again`)
-  await pace(honest, 0)
+  await letGo(honest)
   await expectIntact([victim], 0)
   expect(victim.log.filter(line => line.startsWith(`what came from peer ${liar.peer} was refused: hash_mismatch, chunk `))).toHaveLength(3)
   expect(victim.log.filter(line => line.includes(`peer ${honest.peer} `) && !line.includes(liar.peer))).toEqual([])
@@ -189,16 +194,16 @@ const ASKS = `${PATIENT}
 
 test('a tab that falls silent in the middle is named; another one sends what it owes, and nothing twice', async ({ browser }) => {
   await openSwarm()
-  const other = await openTab(browser, paced(0))
+  const other = await openTab(browser, holdable)
   await expectIntact([other], 0)
   const silent = await openTab(browser, whenSending(`if (this.label === 'bulk') self.pieces = (self.pieces ?? 0) + 1
     if (!(self.pieces > 3)) send.call(this, data)`))
   await expectIntact([silent], 0)
-  await pace(other, 150)
+  await hold(other)
 
   const asking = await openTab(browser, page => beforeWorker(page, 'network-worker', ASKS))
   await expect.poll(() => numberIn(silent, 'pieces')).toBeGreaterThan(3)
-  await pace(other, 0)
+  await letGo(other)
   // From now on only the silent one owes anything.
   await expect.poll(async () => (await numberIn(asking, 'outstanding')) - (await numberIn(silent, 'pieces'))).toBe(-3)
   await hurry([asking])
@@ -290,7 +295,7 @@ test('a signaling server that is killed in mid-transfer stops no tab from giving
   await expectIntact([giving, taking], 1)
 })
 
-/** Notes how many connections the page has made, and how many it had open at once. Call before the page is loaded. */
+/** Notes how many connections the page has made, and how many it had open at once. They lead nowhere, and have nothing to say about how they could. Call before the page is loaded. */
 async function countConnections(page: Page): Promise<void> {
   await page.addInitScript(() => {
     const counts = { made: 0, most: 0 }
@@ -298,8 +303,8 @@ async function countConnections(page: Page): Promise<void> {
     Object.assign(globalThis, {
       counts,
       RTCPeerConnection: class extends RTCPeerConnection {
-        constructor(configuration?: RTCConfiguration) {
-          super(configuration)
+        constructor(configuration: RTCConfiguration = {}) {
+          super({ ...configuration, iceServers: [], iceTransportPolicy: 'relay' })
           open.add(this)
           counts.made++
           // simple-peer closes one that it was told to end in a microtask of its own. A task later others may have come and gone.

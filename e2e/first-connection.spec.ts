@@ -7,6 +7,7 @@ import { sampleDescription, sampleFeed } from '#web-worker-app/presentation/samp
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { ScriptedTrainer } from './scripted-trainer.ts'
 
 /** Pages whose first connection fails: the server is not there yet, or does not admit them. */
@@ -25,7 +26,10 @@ test.beforeEach(async () => {
   origin = server.url
 })
 
-test.afterEach(() => server.close())
+test.afterEach(async ({ browser }) => {
+  await closeTabs(browser)
+  await server.close()
+})
 
 function startServer(port: number): Promise<SignalingServer> {
   return startSignalingServer({ port, host: '127.0.0.1', page: builtPage, models: 'public/models', trainerToken: token })

@@ -6,6 +6,7 @@ import { startSignalingServer, type SignalingServer } from '#signaling-server/se
 import { hasCoturn, startCoturn, type Coturn } from '#signaling-server/testing/coturn.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { accessibilityFaults } from './page-faults.ts'
 
@@ -21,7 +22,8 @@ test.beforeAll(async () => {
   builtPage = await buildPage(ROOT, () => {})
 })
 
-test.afterEach(async () => {
+test.afterEach(async ({ browser }) => {
+  await closeTabs(browser)
   trainer.close()
   await server.close()
 })

@@ -9,7 +9,6 @@ import { NatStand, ROUNDS, type KindPair, type Offer, type Share, type TabPair }
 const lacking = natLabLacks() ?? (hasCoturn ? undefined : 'coturn is not installed (Debian: apt-get install coturn)')
 if (lacking !== undefined) console.warn(`SKIPPED, tabs behind NATs: ${lacking}`)
 test.skip(lacking !== undefined, lacking)
-test.use({ trace: 'off', screenshot: 'off' })
 test.describe.configure({ timeout: 300_000 })
 
 type Way = 'direct' | 'turn_udp' | 'turn_tcp'

@@ -91,7 +91,7 @@ export class NatStand {
     trainer.mostRollouts = 0
     await trainer.open()
     await trainer.publish(0)
-    const coverage = new CoverageWatcher(server.url, run)
+    const coverage = new CoverageWatcher(server.url, { run })
     const tabs: Page[] = []
     for (const [side, kind] of kinds.entries()) {
       const tab = await (await this.#browsers.get(hostOf(kind, side))!.newContext()).newPage()

@@ -6,6 +6,7 @@ import { PEER_A, PEER_B, sampleDescription, sampleFeed } from '#web-worker-app/p
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { accessibilityFaults, faultsOfLooks, watchForFaults } from './page-faults.ts'
 import { ScriptedTrainer } from './scripted-trainer.ts'
 
@@ -54,7 +55,8 @@ test.beforeEach(async () => {
   origin = server.url
 })
 
-test.afterEach(async () => {
+test.afterEach(async ({ browser }) => {
+  await closeTabs(browser)
   trainer?.close()
   await server.close()
 })

@@ -14,8 +14,6 @@ const ORIGIN = 'https://tabs.test'
 const lacking = natLabLacks()
 if (lacking !== undefined) console.warn(`SKIPPED, paths that are lost: ${lacking}`)
 test.skip(lacking !== undefined, lacking)
-test.use({ trace: 'off', screenshot: 'off' })
-
 let vite: ViteDevServer
 let lab: NatLab
 let browser: Browser

@@ -7,6 +7,7 @@ import type { ServingPort } from '#signaling-server/serving-port.ts'
 import { ENGINE_RUN, EngineServingPort } from '#signaling-server/testing/engine-serving-port.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { faultsOfLooks, watchForFaults } from './page-faults.ts'
 import { ScriptedTrainer } from './scripted-trainer.ts'
 
@@ -27,7 +28,8 @@ test.beforeAll(async () => {
 })
 test.afterAll(() => Promise.all([port.release(), endless.release()]))
 
-test.afterEach(async () => {
+test.afterEach(async ({ browser }) => {
+  await closeTabs(browser)
   port.refusal = undefined
   trainer?.close()
   trainer = undefined

@@ -10,8 +10,6 @@ const HALF_MB = 22
 /** A run that ends long after the test. */
 const RUN_FILE = { batch: { prompts: 4, group: 4 }, evaluation: { size: 16 } }
 
-test.use({ trace: 'off', screenshot: 'off' })
-
 let coverage: CoverageWatcher
 
 test.afterEach(() => coverage.close())

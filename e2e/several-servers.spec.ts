@@ -5,6 +5,7 @@ import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { hasRedis, RedisServer } from '#signaling-server/testing/redis-server.ts'
 import { Child, ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { LoadBalancer } from './load-balancer.ts'
 
@@ -52,7 +53,8 @@ async function openTab(browser: Browser, url: string, trainer: LeasingTrainer): 
 
 let closing: (() => unknown)[] = []
 
-test.afterEach(async () => {
+test.afterEach(async ({ browser }) => {
+  await closeTabs(browser)
   for (const close of closing.splice(0).toReversed()) await close()
 })
 

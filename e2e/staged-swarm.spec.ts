@@ -10,6 +10,7 @@ import { answerSeed } from '#signaling-server/http/openai/answer-request.ts'
 import { Deferred } from '#trainer/deferred.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { CoverageWatcher } from './coverage-watcher.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { expectSameAsNode, expectSameOrTied } from './node-generation.ts'
@@ -28,8 +29,6 @@ type Layers = keyof typeof MEMORY_FOR
 const ENGINES = { wasm: 'engine=wasm', webgpu: 'engine=webgpu&allowSoftwareAdapter=1' } as const
 
 const test = base.extend<{ readonly model: DecoderConfig }>({ model: [config, { option: true }] })
-test.use({ trace: 'off', screenshot: 'off' })
-
 let page: string
 let server: SignalingServer
 let trainer: LeasingTrainer
@@ -45,7 +44,7 @@ test.beforeEach(async ({ model }) => {
   trainer = new LeasingTrainer(server.url, trainerToken, RUN, model, { ...lora, targets: [...lora.targets] })
   await trainer.open()
   await trainer.publish(0)
-  coverage = new CoverageWatcher(server.url)
+  coverage = new CoverageWatcher(server.url, { waitMs: test.info().timeout - 20_000 })
 })
 
 test.afterEach(async ({ browser }, info) => {
@@ -54,9 +53,9 @@ test.afterEach(async ({ browser }, info) => {
     console.log(JSON.stringify(coverage.latest))
     for (const tab of browser.contexts().flatMap(context => context.pages())) console.log(await shownBy(tab))
   }
+  await closeTabs(browser)
   coverage.close()
   trainer.close()
-  for (const context of browser.contexts()) await context.close()
   await server.close()
 })
 
@@ -117,15 +116,18 @@ const ROLLOUTS = { wasm: 64, webgpu: 12 } as const
 const TESTED = process.env['MURMURATION_WEBGPU_SWARMS'] === undefined ? (['wasm'] as const) : (['wasm', 'webgpu'] as const)
 
 for (const engine of TESTED) {
-  for (const memories of [[2, 2], [1, 2, 1], [1, 1, 1, 1]] as const) {
-    test(`${engine}: ${memories.length} tabs that hold ${memories.join(' + ')} layers generate what one does, version after version`, async ({ browser }) => {
-      trainer.mostRollouts = ROLLOUTS[engine] * 2
-      const firstStages = watchFirstStages()
-      const { relayed } = await openPipeline(browser, memories, { engine })
-      expect(relayed).toEqual([])
-      await expectDeliveredAsNode(firstStages, 3, ROLLOUTS[engine])
-    })
-  }
+  test.describe(engine, () => {
+    if (engine === 'webgpu') test.describe.configure({ timeout: 900_000 })
+    for (const memories of [[2, 2], [1, 2, 1], [1, 1, 1, 1]] as const) {
+      test(`${memories.length} tabs that hold ${memories.join(' + ')} layers generate what one does, version after version`, async ({ browser }) => {
+        trainer.mostRollouts = ROLLOUTS[engine] * 2
+        const firstStages = watchFirstStages()
+        const { relayed } = await openPipeline(browser, memories, { engine })
+        expect(relayed).toEqual([])
+        await expectDeliveredAsNode(firstStages, 3, ROLLOUTS[engine])
+      })
+    }
+  })
 }
 
 test('tabs that no link can be made between are served by the relay, which the coverage tells', async ({ browser }) => {

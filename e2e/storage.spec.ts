@@ -5,6 +5,7 @@ import { formatBytes } from '#web-worker-app/presentation/format.ts'
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { accessibilityFaults } from './page-faults.ts'
 import { beforeWorker } from './tab-faults.ts'
@@ -31,7 +32,8 @@ test.beforeEach(async () => {
   await trainer.publish(0)
 })
 
-test.afterEach(async () => {
+test.afterEach(async ({ browser }) => {
+  await closeTabs(browser)
   trainer.close()
   await server.close()
 })

@@ -10,8 +10,6 @@ import { expect, test } from './swarm.ts'
 const SMALL = { batch: { prompts: 4, group: 8 }, evaluation: { size: 16, every: 0 } }
 const BATCH = 4 * 8
 
-test.use({ trace: 'off', screenshot: 'off' })
-
 test('three tabs and a trainer finish a run, and its report tells what the dashboard shows', async ({ launchSwarm, page }) => {
   const swarm = await launchSwarm({ peers: 3, seed: 1, overrides: SMALL, args: ['--updates', '1000', '--staleness', '2'] })
   await page.goto(`${swarm.url}/dashboard`)

@@ -6,6 +6,7 @@ import { startSignalingServer, type SignalingServer } from '#signaling-server/se
 import { Deferred } from '#trainer/deferred.ts'
 import { ROOT } from '../cli/child-process.ts'
 import { buildPage } from '../cli/page-build.ts'
+import { closeTabs } from './close-tabs.ts'
 import { LeasingTrainer } from './leasing-trainer.ts'
 import { expectSameAsNode } from './node-generation.ts'
 import { beforeWorker, kill, makePatient, makeUntransferable } from './tab-faults.ts'
@@ -33,7 +34,8 @@ test.beforeEach(async () => {
   await trainer.publish(0)
 })
 
-test.afterEach(async () => {
+test.afterEach(async ({ browser }) => {
+  await closeTabs(browser)
   trainer.close()
   await server.close()
 })

@@ -1,4 +1,4 @@
-/** Supervised training of a fresh model until it is just good enough for reinforcement learning to take over. */
+/** Supervised training of a fresh model until it knows each task just well enough for reinforcement learning to take over. */
 import * as ort from 'onnxruntime-node'
 import { cpuSessionOptions } from '#shared/engine/ort-runtime.ts'
 import { createOrtSliceEngine } from '#shared/engine/ort-slice-engine.ts'
@@ -18,8 +18,10 @@ import { TrainedPolicy } from '#trainer/learner/trained-policy.ts'
 
 export interface WarmStartTask {
   readonly environment: Environment
-  /** Share of the examples; the shares of all tasks sum to 1. */
+  /** Share of the examples in the beginning; the shares of all tasks sum to 1. */
   readonly share: number
+  /** Held-out greedy success at which the task is known well enough. From then on it has KEPT_SHARE of its share, and the others grow. Absent: always shown. */
+  readonly untilSuccess?: number
   /** Most tokens per action. */
   readonly maxTokens: number
   /** Most actions per task; absent: one. */
@@ -30,20 +32,23 @@ export interface WarmStartSettings {
   readonly config: DecoderConfig
   readonly tokenizer: Tokenizer
   readonly seed: number
-  /** The first one decides when to stop. */
+  /** Training ends when those with `untilSuccess` are known well enough; at least one has it. */
   readonly tasks: readonly WarmStartTask[]
   /** Examples per step. */
   readonly batch: number
   readonly optimizer: OptimizerConfig
-  /** Held-out greedy success of the first task at which training ends. */
-  readonly untilSuccess: number
   /** Steps between two measurements. */
   readonly measureEvery: number
   /** Held-out problems per measurement. */
   readonly heldOut: number
   /** @throws when they are used up */
   readonly maxSteps: number
+  /** Cores that one operator may use. */
+  readonly threads?: number
 }
+
+/** Of its share, for a task that is known well enough: so much that it is not forgotten. */
+const KEPT_SHARE = 0.1
 
 export interface TaskMeasurement {
   readonly task: string
@@ -56,7 +61,7 @@ export interface WarmStartProgress {
   readonly step: number
   /** Nats per answer token. */
   readonly loss: number
-  /** Of all tasks at the end, else of the first. */
+  /** Of all tasks at the end, else of those that are not known well enough yet. */
   readonly measured: readonly TaskMeasurement[]
 }
 
@@ -65,28 +70,43 @@ export async function warmStart(
   settings: WarmStartSettings,
   report: (progress: WarmStartProgress) => void
 ): Promise<{ readonly weights: Tensors; readonly last: WarmStartProgress }> {
-  const { config, seed, tasks, measureEvery, untilSuccess, maxSteps } = settings
+  const { config, seed, tasks, measureEvery, maxSteps, threads = 2 } = settings
   const weights = freshWeights(config, createRng(`warm start/${seed}/weights`))
-  const backend = await createOrtBackend(config, null)
+  const backend = await createOrtBackend(config, null, { threads })
   const policy = new TrainedPolicy(backend, config, settings.optimizer, weights, null)
   const examples = createRng(`warm start/${seed}/examples`)
   const measure = createMeasurement(settings)
+  const learning = new Set(tasks.filter(({ untilSuccess }) => untilSuccess !== undefined))
+  if (learning.size === 0) throw new RangeError('no task says when it is known well enough')
   try {
     for (let step = 1; step <= maxSteps; step++) {
-      const { loss } = await supervisedStep(policy, drawBatch(settings, examples))
+      const { loss } = await supervisedStep(policy, drawBatch(settings, learning, examples))
       if (step % measureEvery !== 0) continue
-      const first = await measure(policy.trained, tasks[0]!)
-      const done = first.success >= untilSuccess
-      const measured = [first]
-      if (done) for (const task of tasks.slice(1)) measured.push(await measure(policy.trained, task))
-      const progress = { step, loss, measured }
-      report(progress)
-      if (done) return { weights: policy.trained, last: progress }
+      const measured: TaskMeasurement[] = []
+      for (const task of learning) {
+        const measurement = await measure(policy.trained, task)
+        measured.push(measurement)
+        if (measurement.success >= task.untilSuccess!) learning.delete(task)
+      }
+      if (learning.size > 0) {
+        report({ step, loss, measured })
+        continue
+      }
+      const last: WarmStartProgress = { step, loss, measured: await inOrder(tasks, task => measure(policy.trained, task)) }
+      report(last)
+      return { weights: policy.trained, last }
     }
   } finally {
     await backend.dispose()
   }
-  throw new Error(`no success of ${untilSuccess} within ${maxSteps} steps`)
+  const missing = [...learning].map(({ environment, untilSuccess }) => `${environment.name} ${untilSuccess}`)
+  throw new Error(`no success of ${missing.join(', ')} within ${maxSteps} steps`)
+}
+
+async function inOrder<Item, Result>(items: readonly Item[], call: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = []
+  for (const item of items) results.push(await call(item))
+  return results
 }
 
 /**
@@ -115,9 +135,9 @@ function standardDeviation(config: DecoderConfig, name: string, shape: readonly 
   return 1 / Math.sqrt(shape[1] ?? 1) / (residual ? Math.sqrt(2 * config.layers) : 1)
 }
 
-function drawBatch({ batch, tasks, tokenizer, config }: WarmStartSettings, rng: Rng): TokenSequence[] {
+function drawBatch({ batch, tasks, tokenizer, config }: WarmStartSettings, learning: ReadonlySet<WarmStartTask>, rng: Rng): TokenSequence[] {
   return Array.from({ length: batch }, () => {
-    const task = drawTask(tasks, rng)
+    const task = drawTask(tasks, learning, rng)
     const rules = { environment: task.environment, tokenizer, bosTokenId: config.bosTokenId, eosTokenIds: config.eosTokenIds, limits: limitsOf(task, config) }
     return demonstration(rules, rng.uint32())
   })
@@ -140,15 +160,16 @@ function limitsOf({ maxTokens, turns = 1 }: WarmStartTask, { contextLength }: De
   return { turns, maxTokens, rolloutTokens: contextLength }
 }
 
-function drawTask(tasks: readonly WarmStartTask[], rng: Rng): WarmStartTask {
-  let remaining = rng.float()
-  return tasks.find(task => (remaining -= task.share) < 0) ?? tasks[0]!
+function drawTask(tasks: readonly WarmStartTask[], learning: ReadonlySet<WarmStartTask>, rng: Rng): WarmStartTask {
+  const weight = (task: WarmStartTask): number => task.share * (task.untilSuccess === undefined || learning.has(task) ? 1 : KEPT_SHARE)
+  let remaining = rng.float() * tasks.reduce((sum, task) => sum + weight(task), 0)
+  return tasks.find(task => (remaining -= weight(task)) < 0) ?? tasks[0]!
 }
 
 function createMeasurement(settings: WarmStartSettings): (weights: Tensors, task: WarmStartTask) => Promise<TaskMeasurement> {
-  const { config, tokenizer, heldOut } = settings
+  const { config, tokenizer, heldOut, threads = 2 } = settings
   const problems = new Map(settings.tasks.map(task => [task, heldOutTasks(task.environment, heldOut)]))
-  const sessionOptions = cpuSessionOptions('cpu', 2)
+  const sessionOptions = cpuSessionOptions('cpu', threads)
   return async (weights, task) => {
     const engine = await createOrtSliceEngine({ runtime: ort, kind: 'node', config, weights, sessionOptions })
     try {

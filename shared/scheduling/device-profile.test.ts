@@ -9,7 +9,7 @@ const peer = (name: string) => name.padStart(32, '0')
 
 function measured() {
   const profile = createDeviceProfile('wasm', memoryBudget({ capBytes: 512 * MIB }))
-  for (const rows of [1, 8]) {
+  for (const rows of [1, 1, 8, 8]) {
     observeSample(profile, { kind: 'decode', rows, layers: 4, ms: 4 * (2 + rows) }, 0)
     observeSample(profile, { kind: 'prefill', rows: 16 * rows, layers: 4, ms: 4 * (2 + 16 * rows) }, 0)
   }

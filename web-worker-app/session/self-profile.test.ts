@@ -28,7 +28,7 @@ test('steps are told per layer and with the links that were measured before, at 
 test('what was measured before there was any work is told at once, all of it', () => {
   const told: ProfileReport[] = []
   const profile = new SelfProfile(report => told.push(report), () => 0)
-  profile.engineLoaded('wasm', memory, 2, [{ kind: 'prefill', rows: 8, ms: 16 }, { kind: 'decode', rows: 1, ms: 6 }, { kind: 'decode', rows: 8, ms: 20 }])
+  profile.engineLoaded('wasm', memory, 2, [{ kind: 'prefill', rows: 8, ms: 16 }, { kind: 'decode', rows: 1, ms: 6 }, { kind: 'decode', rows: 1, ms: 6 }, { kind: 'decode', rows: 8, ms: 20 }])
   expect(told).toHaveLength(1)
   const { fixedMs, perRowMs } = told[0]!.decode
   expect([fixedMs, perRowMs]).toEqual([expect.closeTo(2), expect.closeTo(1)])

@@ -1,0 +1,34 @@
+/** How a policy does on a held-out setting, and by how much another does better on the very same tasks. */
+import { winRate } from '#shared/environments/holdem/win-rate.ts'
+import type { Estimate } from '#shared/protocol/run-report.ts'
+import { bootstrapMean, wilson } from '#trainer/evaluation/estimates.ts'
+import { heldOutTasks } from '#trainer/evaluation/greedy-success.ts'
+import { playEpisodes, type PlayingPolicy } from '#trainer/evaluation/play-episodes.ts'
+import type { RunFile } from '#trainer/run-file-schema.ts'
+import type { MeasuredSetting } from './measured-tasks.ts'
+
+/** One number for each independent unit, in an order that does not depend on the policy: a task's success, or the mean of the two hands of a deal. */
+export type Scores = readonly number[]
+
+/** Greedy, within the limits of the run file. */
+export async function heldOutScores(policy: PlayingPolicy, { environment, tasks: most, unit }: MeasuredSetting, { batch }: RunFile): Promise<Scores> {
+  const tasks = heldOutTasks(environment, most)
+  const limits = { turns: batch.turns ?? environment.turns ?? 1, maxTokens: batch.maxTokens, rolloutTokens: batch.rolloutTokens ?? policy.engine.config.contextLength }
+  const episodes = await playEpisodes(policy, environment, tasks.map(task => ({ task })), limits)
+  if (unit === 'solved') return episodes.map(({ success }) => Number(success))
+  const won = episodes.map(({ metrics }) => metrics['bigBlinds']!)
+  // Seeds 2k and 2k + 1 are one deal from both seats (shared/environments/holdem.ts); all of them differ, so none was left out.
+  return Array.from({ length: won.length >> 1 }, (_, deal) => (won[2 * deal]! + won[2 * deal + 1]!) / 2)
+}
+
+export function scoreEstimate(scores: Scores, unit: MeasuredSetting['unit']): Estimate {
+  if (unit === 'solved') return wilson(scores.filter(score => score === 1).length, scores.length)
+  const { mean, margin } = winRate(scores.flatMap((bigBlinds, index) => [{ deal: String(index), bigBlinds }, { deal: String(index), bigBlinds }]))
+  return { value: mean, low: mean - margin, high: mean + margin }
+}
+
+/** Of the second over the first, by unit. */
+export function gain(before: Scores, after: Scores): Estimate {
+  if (before.length !== after.length) throw new RangeError(`${before.length} scores before, ${after.length} after: not of the same tasks`)
+  return bootstrapMean(after.map((score, index) => score - before[index]!))
+}
