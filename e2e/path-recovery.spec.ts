@@ -14,6 +14,7 @@ const ORIGIN = 'https://tabs.test'
 const lacking = natLabLacks()
 if (lacking !== undefined) console.warn(`SKIPPED, paths that are lost: ${lacking}`)
 test.skip(lacking !== undefined, lacking)
+
 let vite: ViteDevServer
 let lab: NatLab
 let browser: Browser

@@ -28,6 +28,13 @@ async function leaveInTheMiddle(client: OpenAI): Promise<string> {
   throw new Error('an answer without a part')
 }
 
+/** @returns how the answers to a request ended that the coverage still tells of, once none of them is under way */
+async function endsOf(id: string): Promise<(string | null)[]> {
+  const answersIn = ({ recent }: LayerCoverage): LayerCoverage['recent'] => recent.filter(({ key }) => key.startsWith(id))
+  const told = await coverage.waitFor(told => answersIn(told).length > 0 && answersIn(told).every(({ end }) => end !== null))
+  return answersIn(told).map(({ end }) => end)
+}
+
 const openPipelines = ({ pipelines }: LayerCoverage): LayerCoverage['pipelines'] => pipelines.filter(({ open, versions }) => open && versions.length > 0)
 
 test('nobody answers before there are tabs; then they do, at every version that is kept, and to whoever asks at once', async ({ launchSwarm }) => {
@@ -76,8 +83,7 @@ test('whoever goes away in the middle is given up at once; the playground shows 
 
   let ends: (string | null)[]
   do {
-    const id = await leaveInTheMiddle(client)
-    ends = (await coverage.waitFor(({ recent }) => recent.some(({ key }) => key.startsWith(id)) && recent.every(({ key, end }) => !key.startsWith(id) || end !== null))).recent.filter(({ key }) => key.startsWith(id)).map(({ end }) => end)
+    ends = await endsOf(await leaveInTheMiddle(client))
     // Whoever was too slow to leave has been answered in full, and learns nothing.
   } while (ends.every(end => end === 'stop' || end === 'length'))
   expect(ends).toContain('given_up')

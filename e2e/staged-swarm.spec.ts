@@ -29,6 +29,7 @@ type Layers = keyof typeof MEMORY_FOR
 const ENGINES = { wasm: 'engine=wasm', webgpu: 'engine=webgpu&allowSoftwareAdapter=1' } as const
 
 const test = base.extend<{ readonly model: DecoderConfig }>({ model: [config, { option: true }] })
+
 let page: string
 let server: SignalingServer
 let trainer: LeasingTrainer

@@ -5,8 +5,6 @@
  *
  * What is learnt from is `--lag` versions old, as in asynchronous mode; `--minutes` are of processor time spent on sampling and learning. Nothing is kept.
  */
-import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parse, type TomlTable } from 'smol-toml'
 import type { Episode } from '#shared/environments/episode.ts'
@@ -15,11 +13,13 @@ import { heldOutTasks } from '#trainer/evaluation/greedy-success.ts'
 import { playEpisodes } from '#trainer/evaluation/play-episodes.ts'
 import type { LearnerStepMetrics } from '#trainer/learner/learner.ts'
 import { readModel } from '#trainer/model-files.ts'
-import { checkRunFile } from '#trainer/run-file.ts'
+import { readRunFile } from '#trainer/run-file.ts'
 import { UserError } from '#trainer/user-error.ts'
 import { openLocalTraining, type LocalTraining } from './local-training.ts'
 
 const USAGE = 'usage: npm run local-run -- RUN_FILE [--set KEY=VALUE …] [--lag N] [--minutes N] [--every N] [--tasks N] [--threads N]'
+/** Of any number that may be given: more than anybody waits for. */
+const MOST = 100_000
 
 function parseFlags() {
   const number = (value: string) => ({ type: 'string', default: value }) as const
@@ -30,7 +30,10 @@ function parseFlags() {
   const [path] = positionals
   if (path === undefined || positionals.length > 1) throw new UserError(USAGE)
   const numbers = (['lag', 'minutes', 'every', 'tasks', 'threads'] as const).map(name => [name, Number(values[name])] as const)
-  for (const [name, value] of numbers) if (!(value >= 0)) throw new UserError(`--${name} must be a number, not "${values[name]}"\n${USAGE}`)
+  const least = { lag: 0, minutes: 0, every: 1, tasks: 1, threads: 1 }
+  for (const [name, value] of numbers) {
+    if (!Number.isSafeInteger(value) || value < least[name] || value > MOST) throw new UserError(`--${name} must be a whole number from ${least[name]} to ${MOST}, not "${values[name]}"\n${USAGE}`)
+  }
   return { path, set: values.set, ...(Object.fromEntries(numbers) as Record<(typeof numbers)[number][0], number>) }
 }
 
@@ -40,8 +43,17 @@ function replaceSetting(content: TomlTable, setting: string): void {
   if (at < 1) throw new UserError(`--set ${setting}: write KEY=VALUE`)
   const keys = setting.slice(0, at).split('.')
   let table = content
-  for (const key of keys.slice(0, -1)) table = (table[key] ??= {}) as TomlTable
+  for (const key of keys.slice(0, -1)) {
+    if (!Object.hasOwn(table, key)) table[key] = {}
+    const inner = table[key]
+    if (!isTable(inner)) throw new UserError(`--set ${setting}: ${key} is not a table`)
+    table = inner
+  }
   table[keys.at(-1)!] = tomlValue(setting.slice(at + 1))
+}
+
+function isTable(value: TomlTable[string] | undefined): value is TomlTable {
+  return typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date)
 }
 
 function tomlValue(text: string): TomlTable[string] {
@@ -80,10 +92,10 @@ function metricsLine(training: LocalTraining, steps: readonly LearnerStepMetrics
 
 async function main(): Promise<number> {
   const { path, set, lag, minutes, every, tasks, threads } = parseFlags()
-  const content = parse(readFileSync(path, 'utf8'))
-  for (const setting of set) replaceSetting(content, setting)
-  const runFile = checkRunFile(content, path)
-  const training = await openLocalTraining(await readModel(resolve(dirname(path), runFile.model.path)), runFile, { lag, threads })
+  const runFile = readRunFile(path, {}, content => {
+    for (const setting of set) replaceSetting(content, setting)
+  })
+  const training = await openLocalTraining(await readModel(runFile.model.path), runFile, { lag, threads })
   console.log(`0 · ${await heldOut(training, tasks)}`)
   let steps: LearnerStepMetrics[] = []
   for (let update = 1; update <= runFile.updates && training.seconds.sample + training.seconds.learn < 60 * minutes; update++) {

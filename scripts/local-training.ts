@@ -13,6 +13,7 @@ import type { Tensor, Tensors } from '#shared/model/tensor.ts'
 import { createRng } from '#shared/random/rng.ts'
 import { rolloutSeed, uniform } from '#shared/verification/committed-randomness.ts'
 import { environmentSpec, openEnvironment, openLevels } from '#trainer/environment-spec.ts'
+import { episodeLimits } from '#trainer/episode-limits.ts'
 import { taskSeed } from '#trainer/episode-source.ts'
 import type { PlayingPolicy } from '#trainer/evaluation/play-episodes.ts'
 import { GrpoLearner, type LearnerRollout, type LearnerStepMetrics } from '#trainer/learner/learner.ts'
@@ -50,8 +51,8 @@ export async function openLocalTraining(model: Model, runFile: RunFile, { lag, t
   const lora = runFile.parameters === 'lora' ? runFile.lora : null
   const spec = environmentSpec(runFile)
   const [levels, environment] = [openLevels(spec), openEnvironment(spec)]
-  const { prompts, group, maxTokens, turns = environment.turns ?? 1, rolloutTokens = config.contextLength } = runFile.batch
-  const limits = { turns, maxTokens, rolloutTokens }
+  const { prompts, group } = runFile.batch
+  const limits = episodeLimits(runFile, config.contextLength, levels)
   const engine = await createOrtSliceEngine({ runtime: ort, kind: 'node', config, weights, sessionOptions: cpuSessionOptions('cpu', threads), ...(lora !== null && { lora }) })
   const backend = await createOrtBackend(config, lora, { threads })
   const { decay, ...optimizer } = runFile.optimizer

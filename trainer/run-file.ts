@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { closest } from 'fastest-levenshtein'
-import { parse, TomlError } from 'smol-toml'
+import { parse, TomlError, type TomlTable } from 'smol-toml'
 import { v } from '#shared/protocol/schema.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import { runFile, type RunFile } from './run-file-schema.ts'
@@ -18,17 +18,20 @@ export interface RunFileOverrides {
 
 /**
  * @param path of the run file; relative paths in it are relative to its folder
+ * @param edit changes what the file says before it is checked
  * @returns every value given, defaults filled in, paths absolute
  * @throws {UserError} one line with the file's name and the offending line or key
  */
-export function readRunFile(path: string, overrides: RunFileOverrides = {}): RunFile {
-  const checked = checkRunFile(parseToml(path), basename(path), overrides)
+export function readRunFile(path: string, overrides: RunFileOverrides = {}, edit: (content: TomlTable) => void = () => {}): RunFile {
+  const content = parseToml(path)
+  edit(content)
+  const checked = checkRunFile(content, basename(path), overrides)
   const { environment, model } = checked
   const beside = (named: string): string => resolve(dirname(path), named)
   return { ...checked, model: { path: beside(model.path) }, environment: environment.file === undefined ? environment : { ...environment, file: beside(environment.file) } }
 }
 
-function parseToml(path: string): Record<string, unknown> {
+function parseToml(path: string): TomlTable {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

@@ -1,7 +1,6 @@
 /** Everything that a run is made of, opened and at the point where the run stands. */
 import { createCurriculum, levelOf, type Curriculum } from '#shared/coordination/curriculum.ts'
 import type { RunFacts } from '#shared/coordination/run-ledger.ts'
-import type { Environment } from '#shared/environments/environment.ts'
 import type { EpisodeLimits } from '#shared/environments/episode.ts'
 import { initialAdapter, type LoraConfig } from '#shared/model/lora.ts'
 import type { Model } from '#shared/model/model-directory.ts'
@@ -9,6 +8,7 @@ import type { Tensors } from '#shared/model/tensor.ts'
 import { createRng } from '#shared/random/rng.ts'
 import { RolloutBook } from './coordinator/rollout-book.ts'
 import { environmentSpec, openLevels } from './environment-spec.ts'
+import { episodeLimits } from './episode-limits.ts'
 import { checkThatPromptsFit, EpisodeSource, taskSeed } from './episode-source.ts'
 import { startEvaluationThread, type EvaluationThread } from './evaluation/evaluation-thread.ts'
 import { startLearnerThread, type LearnerThread } from './learner/learner-thread.ts'
@@ -52,7 +52,7 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
   const lora: LoraConfig | null = runFile.parameters === 'lora' ? runFile.lora : null
   const environment = environmentSpec(runFile)
   const levels = openLevels(environment)
-  const limits = episodeLimits(runFile, model, levels)
+  const limits = episodeLimits(runFile, model.config.contextLength, levels)
   const facts = factsOf(directory, limits)
   for (const level of levels) checkThatPromptsFit(level, model, runFile.seed, limits)
   const database = new RunDatabase(directory.database)
@@ -90,10 +90,6 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
 function factsOf({ run, runFile }: RunDirectory, { turns }: EpisodeLimits): RunFacts {
   const { goal, environment, evaluation, mode, stalenessBudget, seed, updates } = runFile
   return { run, goal, task: environment.name, bestBy: evaluation.best, mode, stalenessBudget, seed, updatesPlanned: updates, turns }
-}
-
-function episodeLimits({ batch: { turns, maxTokens, rolloutTokens } }: RunFile, { config }: Model, levels: readonly Environment[]): EpisodeLimits {
-  return { turns: turns ?? Math.max(...levels.map(level => level.turns ?? 1)), maxTokens, rolloutTokens: rolloutTokens ?? config.contextLength }
 }
 
 function optimizerOf({ optimizer: { decay, ...optimizer }, updates }: RunFile): OptimizerConfig {

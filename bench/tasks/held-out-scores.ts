@@ -1,6 +1,7 @@
 /** How a policy does on a held-out setting, and by how much another does better on the very same tasks. */
 import { winRate } from '#shared/environments/holdem/win-rate.ts'
 import type { Estimate } from '#shared/protocol/run-report.ts'
+import { episodeLimits } from '#trainer/episode-limits.ts'
 import { bootstrapMean, wilson } from '#trainer/evaluation/estimates.ts'
 import { heldOutTasks } from '#trainer/evaluation/greedy-success.ts'
 import { playEpisodes, type PlayingPolicy } from '#trainer/evaluation/play-episodes.ts'
@@ -11,9 +12,9 @@ import type { MeasuredSetting } from './measured-tasks.ts'
 export type Scores = readonly number[]
 
 /** Greedy, within the limits of the run file. */
-export async function heldOutScores(policy: PlayingPolicy, { environment, tasks: most, unit }: MeasuredSetting, { batch }: RunFile): Promise<Scores> {
+export async function heldOutScores(policy: PlayingPolicy, { environment, tasks: most, unit }: MeasuredSetting, runFile: RunFile): Promise<Scores> {
   const tasks = heldOutTasks(environment, most)
-  const limits = { turns: batch.turns ?? environment.turns ?? 1, maxTokens: batch.maxTokens, rolloutTokens: batch.rolloutTokens ?? policy.engine.config.contextLength }
+  const limits = episodeLimits(runFile, policy.engine.config.contextLength, [environment])
   const episodes = await playEpisodes(policy, environment, tasks.map(task => ({ task })), limits)
   if (unit === 'solved') return episodes.map(({ success }) => Number(success))
   const won = episodes.map(({ metrics }) => metrics['bigBlinds']!)

@@ -56,7 +56,7 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
     headline,
     notes: [
       `each run: npm start -- --headless --peers ${PEERS} --mode async --run FILE --seed SEED; all figures greedy, on held-out tasks that are the same before and after, with 95 % intervals (shares: Wilson; big blinds per hand: over deals that are played from both seats; gain: bootstrap over tasks)`,
-      existsSync(LARGER) ? 'larger: warm-started only, of the same demonstrations, with more than four times the parameters' : `the larger model is not there; make it with: npm run model:warm-start -- --model murmuration-tasks-large --out ${LARGER}`
+      existsSync(LARGER) ? 'larger: more than four times the parameters, warm-started only, until it passed the same held-out successes' : `the larger model is not there; make it with: npm run model:warm-start -- --model murmuration-tasks-large --out ${LARGER}`
     ]
   }
 }

@@ -1,8 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { sha256Hex } from '../crypto/sha256.ts'
 import { LIMITS } from '../protocol/limits.ts'
-import type { ChunkReference } from '../protocol/manifest.ts'
+import { chunkOf, createFetcherTestbed, type Granting, type SupplierBehaviour } from '../testing/fetcher-testbed.ts'
 import { runs } from '../testing/property-runs.ts'
 import { createRng } from '../random/rng.ts'
 import { stepChunkFetcher, type FetchEffect, type FetchInput } from './chunk-fetcher.ts'
@@ -12,133 +11,6 @@ import { WINDOW_PIECES } from './request-window.ts'
 const A = 'a'.repeat(32)
 const B = 'b'.repeat(32)
 const PIECE = LIMITS.pieceBytes
-
-function chunkOf(size: number, seed = 0): { reference: ChunkReference; bytes: Uint8Array<ArrayBuffer> } {
-  const bytes = new Uint8Array(size).map((_, index) => (index * 31 + (index >>> 8) + seed * 101) & 255)
-  return { reference: { hash: sha256Hex(bytes), size }, bytes }
-}
-
-type SupplierBehaviour =
-  | { readonly does: 'deliver' }
-  | { readonly does: 'corrupt' }
-  | { readonly does: 'cut_short' }
-  | { readonly does: 'lack' }
-  | { readonly does: 'fall_silent'; readonly afterPieces: number }
-  | { readonly does: 'leave'; readonly afterPieces: number }
-  | { readonly does: 'lose'; readonly everyNth: number }
-
-type Granting = 'share' | 'need' | 'unanswered'
-
-/** Plays suppliers, the server and the origin on a virtual clock. It keeps its own account of what is outstanding. */
-function createTestbed(chunks: ReturnType<typeof chunkOf>[], suppliers: ReadonlyMap<string, SupplierBehaviour>, originFailures: number, latencies: readonly number[], granting: Granting = 'need') {
-  const fetcher = createChunkFetcher()
-  const rng = createRng(1)
-  const byHash = new Map(chunks.map(chunk => [chunk.reference.hash, chunk]))
-  const due: { at: number; order: number; input: FetchInput }[] = []
-  const outstanding = new Map([...suppliers.keys()].map(peer => [peer, new Set<string>()]))
-  const served = new Map<string, number>()
-  const completed = new Map<string, Uint8Array>()
-  const refused: string[] = []
-  const stalled: string[] = []
-  const suspected: (readonly string[])[] = []
-  let [now, order, failuresLeft, maxOutstanding, originBytes, completions, askedTwice] = [0, 0, originFailures, 0, 0, 0, 0]
-
-  const later = (input: FetchInput): void => {
-    due.push({ at: now + latencies[order % latencies.length]!, order: order++, input })
-  }
-  const settle = (input: FetchInput): void => {
-    if (input.kind === 'piece_arrived') outstanding.get(input.peer)!.delete(`${input.piece.hash}/${input.piece.offset}`)
-    if (input.kind !== 'chunk_unavailable') return
-    for (const asked of outstanding.get(input.peer)!) if (asked.startsWith(input.hash)) outstanding.get(input.peer)!.delete(asked)
-  }
-  const supply = (effect: Extract<FetchEffect, { kind: 'ask_piece' }>): void => {
-    const { peer, hash, offset, length } = effect
-    const behaviour = suppliers.get(peer)!
-    if (outstanding.get(peer)!.has(`${hash}/${offset}`)) askedTwice++
-    outstanding.get(peer)!.add(`${hash}/${offset}`)
-    maxOutstanding = Math.max(maxOutstanding, outstanding.get(peer)!.size)
-    const count = (served.get(peer) ?? 0) + 1
-    served.set(peer, count)
-    const payload = byHash.get(hash)!.bytes.slice(offset, offset + length)
-    const arrive = (): void => later({ kind: 'piece_arrived', peer, piece: { hash, offset, sentAt: now, payload } })
-    switch (behaviour.does) {
-      case 'deliver':
-        return arrive()
-      case 'corrupt':
-        payload[0]! ^= 1
-        return arrive()
-      case 'cut_short':
-        return later({ kind: 'piece_arrived', peer, piece: { hash, offset, sentAt: now, payload: payload.subarray(1) } })
-      case 'lack':
-        return later({ kind: 'chunk_unavailable', peer, hash })
-      case 'fall_silent':
-        return count <= behaviour.afterPieces ? arrive() : undefined
-      case 'leave':
-        if (count <= behaviour.afterPieces) return arrive()
-        return count === behaviour.afterPieces + 1 ? later({ kind: 'link_down', peer }) : undefined
-      case 'lose':
-        return count % behaviour.everyNth === 0 ? undefined : arrive()
-    }
-  }
-  const carryOut = (effects: readonly FetchEffect[]): void => {
-    for (const effect of effects) {
-      if (effect.kind === 'ask_piece') supply(effect)
-      if (effect.kind === 'wake_at') due.push({ at: effect.at, order: order++, input: { kind: 'time_passed' } })
-      if (effect.kind === 'refuse_chunk') refused.push(effect.peer)
-      if (effect.kind === 'supplier_stalled') stalled.push(effect.peer)
-      if (effect.kind === 'suspect_sources') suspected.push(effect.sources)
-      if (effect.kind === 'chunk_complete') {
-        completions++
-        completed.set(effect.hash, effect.bytes)
-      }
-      if (effect.kind === 'ask_grant') {
-        const all = chunks.map(({ reference }) => reference.hash)
-        later(granting === 'unanswered' ? { kind: 'grant_unanswered', version: effect.version } : { kind: 'origin_granted', version: effect.version, hashes: granting === 'share' || effect.need !== 'share' ? all : [] })
-      }
-      if (effect.kind === 'ask_origin') {
-        const { bytes } = byHash.get(effect.hash)!
-        originBytes += bytes.byteLength - effect.offset
-        // It fails in turn by answering wrong bytes, too few of them, and not at all.
-        const wrong: FetchInput[] = [
-          { kind: 'origin_answered', hash: effect.hash, bytes: bytes.slice(effect.offset).map(byte => byte ^ 1) },
-          { kind: 'origin_answered', hash: effect.hash, bytes: bytes.slice(effect.offset + 1) },
-          { kind: 'origin_failed', hash: effect.hash }
-        ]
-        later(failuresLeft-- > 0 ? wrong[failuresLeft % 3]! : { kind: 'origin_answered', hash: effect.hash, bytes: bytes.slice(effect.offset) })
-      }
-    }
-  }
-  const play = (input: FetchInput): void => carryOut(stepChunkFetcher(fetcher, input, { now, rng }))
-  const link = (peer: string): void => {
-    play({ kind: 'link_up', peer })
-    play({ kind: 'chunks_held', peer, hashes: chunks.map(({ reference }) => reference.hash) })
-  }
-
-  return {
-    fetcher,
-    completed,
-    refused,
-    stalled,
-    suspected,
-    now: () => now,
-    maxOutstanding: () => maxOutstanding,
-    originBytes: () => originBytes,
-    completions: () => completions,
-    askedTwice: () => askedTwice,
-    play,
-    link,
-    want: () => play({ kind: 'chunks_wanted', version: 1, chunks: chunks.map(({ reference }) => reference) }),
-    untilComplete(limitMs: number): void {
-      while (completed.size < chunks.length && due.length > 0 && now <= limitMs) {
-        due.sort((left, right) => left.at - right.at || left.order - right.order)
-        const event = due.shift()!
-        now = Math.max(now, event.at)
-        settle(event.input)
-        play(event.input)
-      }
-    }
-  }
-}
 
 const behaviour: fc.Arbitrary<SupplierBehaviour> = fc.oneof(
   fc.constantFrom<SupplierBehaviour>({ does: 'deliver' }, { does: 'corrupt' }, { does: 'cut_short' }, { does: 'lack' }),
@@ -154,7 +26,7 @@ test('whatever suppliers, server and origin do, every chunk completes, correct a
     fc.property(sizes, fc.array(behaviour, { maxLength: 4 }), fc.nat(5), latencies, fc.constantFrom<Granting>('share', 'need', 'unanswered'), (sizes, behaviours, originFailures, latencies, granting) => {
       const chunks = sizes.map((size, index) => chunkOf(size, index))
       const suppliers = new Map(behaviours.map((does, index) => [String(index).repeat(32), does]))
-      const testbed = createTestbed(chunks, suppliers, originFailures, latencies, granting)
+      const testbed = createFetcherTestbed(chunks, suppliers, originFailures, latencies, granting)
       for (const peer of suppliers.keys()) testbed.link(peer)
       testbed.want()
       testbed.untilComplete(240_000)
@@ -173,7 +45,7 @@ test('whatever suppliers, server and origin do, every chunk completes, correct a
 describe('with honest suppliers', () => {
   test('the origin is asked for nothing and nothing is fetched twice', () => {
     const chunks = Array.from({ length: 8 }, (_, index) => chunkOf(LIMITS.adapterChunkBytes, index))
-    const testbed = createTestbed(chunks, new Map([[A, { does: 'deliver' }], [B, { does: 'deliver' }]]), 0, [20])
+    const testbed = createFetcherTestbed(chunks, new Map([[A, { does: 'deliver' }], [B, { does: 'deliver' }]]), 0, [20])
     for (const peer of [A, B]) testbed.link(peer)
     testbed.want()
     testbed.untilComplete(10_000)
@@ -274,7 +146,7 @@ describe('whole weights, which a linked tab has', () => {
 
 test('a supplier that falls silent costs one stall; the origin sends only what is missing', () => {
   const chunk = chunkOf(LIMITS.adapterChunkBytes)
-  const testbed = createTestbed([chunk], new Map([[A, { does: 'fall_silent', afterPieces: 10 }]]), 0, [20])
+  const testbed = createFetcherTestbed([chunk], new Map([[A, { does: 'fall_silent', afterPieces: 10 }]]), 0, [20])
   testbed.link(A)
   testbed.want()
   testbed.untilComplete(60_000)
@@ -306,7 +178,7 @@ test('whoever stood still itself blames nobody for what it could not hear meanwh
 
 test('when a supplier leaves in the middle, another one that has the chunk sends only what is missing', () => {
   const chunk = chunkOf(LIMITS.adapterChunkBytes)
-  const testbed = createTestbed([chunk], new Map<string, SupplierBehaviour>([[A, { does: 'leave', afterPieces: 10 }], [B, { does: 'deliver' }]]), 0, [20])
+  const testbed = createFetcherTestbed([chunk], new Map<string, SupplierBehaviour>([[A, { does: 'leave', afterPieces: 10 }], [B, { does: 'deliver' }]]), 0, [20])
   testbed.link(A)
   testbed.want()
   testbed.link(B)
@@ -317,7 +189,7 @@ test('when a supplier leaves in the middle, another one that has the chunk sends
 
 test.each<[Granting, number]>([['need', FETCHER_DEFAULTS.starvingMs + FETCHER_DEFAULTS.tickMs], ['unanswered', 2 * FETCHER_DEFAULTS.starvingMs]])('nobody is linked and leave is %s: the origin', (granting, withinMs) => {
   const chunks = [1, 2, 3].map(seed => chunkOf(PIECE, seed))
-  const testbed = createTestbed(chunks, new Map(), 0, [20], granting)
+  const testbed = createFetcherTestbed(chunks, new Map(), 0, [20], granting)
   testbed.want()
   testbed.untilComplete(60_000)
   expect(testbed.completed.size).toBe(3)
@@ -367,7 +239,7 @@ test('what the origin lacks is missing unless a supplier has it, and is asked fo
 
 test('three corrupted chunks ban a peer, and its next link is closed at once', () => {
   const chunks = [1, 2, 3, 4].map(seed => chunkOf(PIECE, seed))
-  const testbed = createTestbed(chunks, new Map([[A, { does: 'corrupt' }]]), 0, [20])
+  const testbed = createFetcherTestbed(chunks, new Map([[A, { does: 'corrupt' }]]), 0, [20])
   testbed.link(A)
   testbed.want()
   testbed.untilComplete(60_000)
@@ -378,7 +250,7 @@ test('three corrupted chunks ban a peer, and its next link is closed at once', (
 
 test('a liar whose bytes were mixed with others’ is found out when it sends a chunk alone', () => {
   const chunk = chunkOf(LIMITS.adapterChunkBytes)
-  const testbed = createTestbed([chunk], new Map<string, SupplierBehaviour>([[A, { does: 'leave', afterPieces: 3 }], [B, { does: 'corrupt' }]]), 0, [20])
+  const testbed = createFetcherTestbed([chunk], new Map<string, SupplierBehaviour>([[A, { does: 'leave', afterPieces: 3 }], [B, { does: 'corrupt' }]]), 0, [20])
   testbed.link(A)
   testbed.want()
   testbed.link(B)
