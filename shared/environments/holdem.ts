@@ -4,7 +4,7 @@ import type { Environment, Split, StepResult } from './environment.ts'
 import { readAction, writeAction } from './holdem/action-text.ts'
 import { cardText } from './holdem/cards.ts'
 import { netChips, type Action, type HandState } from './holdem/hand-state.ts'
-import { handHistory } from './holdem/hand-history.ts'
+import { handHistory, POLICY_NAME } from './holdem/hand-history.ts'
 import { handStory, storyLines } from './holdem/hand-story.ts'
 import { playAction, startHand } from './holdem/hand.ts'
 import { loosePassive } from './holdem/loose-passive.ts'
@@ -50,9 +50,6 @@ export interface HoldemState {
   /** Why the last one was. */
   readonly refused?: string
 }
-
-/** In hand histories. */
-export const POLICY_NAME = 'policy'
 
 /** Deals that training tries until it finds one in which the policy gets to act. */
 const DEALS_TRIED = 100

@@ -1,6 +1,6 @@
 /** What the dashboard shows, from what the session knows. Numbers are those of `feed.report`, which is also the report file. Pure. */
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
-import { shownEpisode, type ShownEpisode } from '../environments/shown-episode.ts'
+import { shownEpisode, type ShownEpisode } from '../session/shown-episode.ts'
 import { formatBytes, formatDecimal, formatDuration, formatInteger, formatPercent, formatPoints, formatRate, formatSignificant, NOT_YET, shortPeerId } from '../presentation/format.ts'
 import { successSoFar, type MeasuredSuccess } from '../presentation/held-out-success.ts'
 import { describeRejection, runMessages } from '../presentation/run-messages.ts'

@@ -1,7 +1,7 @@
 /** An expression that is to reach a target, taken apart. Pure. */
 import { readExpression, type ExpressionStep } from '#shared/environments/countdown/expression.ts'
 import { equals, OPERATIONS, rationalText, whole } from '#shared/environments/countdown/rational.ts'
-import { wasSolved, type ShownEpisode } from './shown-episode.ts'
+import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
 import { workedMessages as text } from './worked-answer-messages.ts'
 import { markOf, type WorkedAnswerView, type WorkedLine } from './worked-answer-view.ts'
 

@@ -1,4 +1,4 @@
-import type { ShownTurn } from './shown-episode.ts'
+import type { ShownTurn } from '../session/shown-episode.ts'
 import { viewerMessages as text } from './viewer-messages.ts'
 
 /** What the policy read and wrote, as it came. */

@@ -1,5 +1,5 @@
 /** Guesses, what each was told, and what that left open. Pure. */
-import { wasSolved, type ShownEpisode } from './shown-episode.ts'
+import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
 import { workedMessages as text } from './worked-answer-messages.ts'
 import type { WorkedAnswerView, WorkedLine } from './worked-answer-view.ts'
 

@@ -1,12 +1,12 @@
 import { Component, useEffect, useRef, type ReactNode } from 'react'
 import { EpisodeText } from './episode-text.tsx'
 import { viewRollout } from './rollout-viewers.tsx'
-import type { ShownEpisode } from './shown-episode.ts'
+import type { ShownEpisode } from '../session/shown-episode.ts'
 import { viewerMessages as text } from './viewer-messages.ts'
 import './opened-rollout.css'
 
-/** A viewer that throws is a bug, but one that shall not take the page with it. */
-class WithoutFail extends Component<{ readonly instead: ReactNode; readonly children: ReactNode }, { readonly failed: boolean }> {
+/** A viewer that throws is a bug, but must not take the page with it. */
+class ErrorBoundary extends Component<{ readonly instead: ReactNode; readonly children: ReactNode }, { readonly failed: boolean }> {
   override state = { failed: false }
 
   static getDerivedStateFromError(): { readonly failed: boolean } {
@@ -56,9 +56,9 @@ export function OpenedRollout({ id, task, episode, facts, onClose }: OpenedRollo
           {text.close}
         </button>
       </div>
-      <WithoutFail instead={<EpisodeText turns={episode.turns} />}>
+      <ErrorBoundary instead={<EpisodeText turns={episode.turns} />}>
         <Episode task={task} episode={episode} />
-      </WithoutFail>
+      </ErrorBoundary>
       {facts}
     </section>
   )

@@ -1,7 +1,7 @@
 /** A question in words, the working of its answer with every equation checked, and the final answer. Pure. */
 import { readExpression } from '#shared/environments/countdown/expression.ts'
 import { equals, OPERATIONS, whole } from '#shared/environments/countdown/rational.ts'
-import { wasSolved, type ShownEpisode } from './shown-episode.ts'
+import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
 import { workedMessages as text } from './worked-answer-messages.ts'
 import { markOf, type WorkedAnswerView, type WorkedLine } from './worked-answer-view.ts'
 

@@ -1,5 +1,5 @@
 /** A word and what was made of it. Pure. */
-import { wasSolved, type ShownEpisode } from './shown-episode.ts'
+import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
 import { workedMessages as text } from './worked-answer-messages.ts'
 import { markOf, type WorkedAnswerView } from './worked-answer-view.ts'
 

@@ -1,8 +1,6 @@
 import * as fc from 'fast-check'
 import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, test } from 'vitest'
-import { characterTokenizer } from '#shared/model/character-tokenizer.ts'
-import { loadTokenizer } from '#shared/model/tokenizer.ts'
 import { environmentNamed, ENVIRONMENT_NAMES } from '#shared/environments/environments.ts'
 import type { Environment } from '#shared/environments/environment.ts'
 import { runs } from '#shared/testing/property-runs.ts'
@@ -10,7 +8,7 @@ import { countdownView } from './countdown-view.ts'
 import { guessView } from './guess-view.ts'
 import { questionView } from './question-view.ts'
 import { viewRollout } from './rollout-viewers.tsx'
-import type { ShownEpisode, ShownTurn } from './shown-episode.ts'
+import type { ShownEpisode, ShownTurn } from '../session/shown-episode.ts'
 import { sokobanEpisode } from './sokoban-episode.ts'
 import { sumView } from './sum-view.ts'
 
@@ -130,12 +128,4 @@ test('a turn is read up to the number of moves that the boards show', () => {
   const environment = environmentNamed('sokoban-1', { movesPerTurn: 2 })
   const episode = played(environment, 3, demonstrated => `${demonstrated}udud`)
   expect(sokobanEpisode(episode)?.movesPerTurn).toBe(2)
-})
-
-test('the tokenizer of the shipped model writes the texts of every task', () => {
-  const tokenizer = loadTokenizer(characterTokenizer().tokenizerJson, 'tokenizer.json')
-  for (const name of ENVIRONMENT_NAMES.filter(name => name !== 'questions')) {
-    const { turns } = played(environmentNamed(name), 1, demonstrated => demonstrated)
-    for (const { prompt } of turns) expect(tokenizer.decode(tokenizer.encode(prompt))).toBe(prompt)
-  }
 })

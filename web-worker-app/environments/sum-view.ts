@@ -1,6 +1,6 @@
 /** A sum, difference or product, and what came before its result. Pure. */
 import { valueOf, type Operation, type Sum } from '#shared/environments/arithmetic-working.ts'
-import { wasSolved, type ShownEpisode } from './shown-episode.ts'
+import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
 import { workedMessages as text } from './worked-answer-messages.ts'
 import { markOf, type WorkedAnswerView, type WorkedLine } from './worked-answer-view.ts'
 

@@ -2,7 +2,7 @@ import type { FinishedRollout } from '#shared/coordination/volunteer-state.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import type { Verdict } from '#shared/protocol/rollout.ts'
 import type { ShownRollout } from '#shared/protocol/run-feed.ts'
-import { shownEpisode } from '../environments/shown-episode.ts'
+import { shownEpisode } from './shown-episode.ts'
 import { OWN_ROLLOUTS_SHOWN, type OwnRollout, type VolunteerSnapshot } from './session-store.ts'
 
 const SPEED_WINDOW_MS = 10_000

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { EpisodeText } from '../environments/episode-text.tsx'
 import { OpenButton } from '../environments/open-button.tsx'
 import { OpenedRollout } from '../environments/opened-rollout.tsx'
-import type { ShownEpisode } from '../environments/shown-episode.ts'
+import type { ShownEpisode } from '../session/shown-episode.ts'
 import { messages } from './messages.ts'
 import type { OwnRolloutView } from './own-rollouts.ts'
 

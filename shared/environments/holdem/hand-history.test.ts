@@ -50,7 +50,7 @@ test('what is no hand is read as none', () => {
   const text = handHistory({ hand, players: ['a', 'b'] })
   expect(readHandHistory(text)).toBeDefined()
   const [hole] = /(?<=d dh p1 ).{4}/.exec(text)!
-  for (const spoilt of ['', 'not TOML', 'variant = "NT"', text.replace('"NT"', '"PO"'), text.replace('p2 cc', 'p1 cc'), text.replace('p2 cc', 'p2 cbr 999'), text.replace(hole, `${hole.slice(0, 2)}${hole.slice(0, 2)}`), text.replace(hole, 'ZzZz'), text.replace('[1, 2]', '[2, 1]'), text.replace('[100, 100]', '[0, 100]')]) {
+  for (const spoilt of ['', 'not TOML', 'variant = "NT"', text.replace(']\n', '\n'), text.replace('"NT"', '"PO"'), text.replace('p2 cc', 'p1 cc'), text.replace('p2 cc', 'p2 cbr 999'), text.replace(hole, `${hole.slice(0, 2)}${hole.slice(0, 2)}`), text.replace(hole, 'ZzZz'), text.replace('[1, 2]', '[2, 1]'), text.replace('[100, 100]', '[0, 100]')]) {
     expect(spoilt, spoilt).not.toBe(text)
     expect(readHandHistory(spoilt), spoilt).toBeUndefined()
   }

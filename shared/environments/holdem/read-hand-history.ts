@@ -1,5 +1,7 @@
-/** Reads one hand in the PHH format, as hand-history.ts writes it, by playing it again. Text from anywhere: nothing of it is believed unseen. */
-import { parse } from 'smol-toml'
+/**
+ * Reads one hand in the PHH format, as hand-history.ts writes it, by playing it again. The text may be from anywhere: nothing of it
+ * is believed unseen. No TOML library takes part, since pages read hands, too.
+ */
 import { decode, v } from '../../protocol/schema.ts'
 import { CARDS, parseCards, type Card } from './cards.ts'
 import type { Deal } from './deck.ts'
@@ -26,7 +28,7 @@ const phh = v.object({
 
 /** @returns undefined where the text is no hand of two players that the rules allow */
 export function readHandHistory(text: string): HandOfPlayers | undefined {
-  const decoded = decode(phh, parsed(text))
+  const decoded = decode(phh, keysIn(text))
   if (decoded.kind === 'malformed') return undefined
   const { blinds_or_straddles: [small, big], starting_stacks: stacks, actions, players } = decoded.value
   const deal = dealIn(actions)
@@ -41,9 +43,13 @@ function fromNumbers<T>([first, second]: readonly [T, T]): Both<T> {
   return [second, first]
 }
 
-function parsed(text: string): unknown {
+/** A key and its value on one line, or an array with one element on each. What is no such key is left out. */
+const KEY = /^(\w+) = (\[\n(?: {2}.+\n)*\]|.+)$/gm
+
+/** The values are JSON, too, but for the comma after the last element of an array. */
+function keysIn(text: string): unknown {
   try {
-    return parse(text)
+    return Object.fromEntries([...text.matchAll(KEY)].map(([, key, value]) => [key, JSON.parse(value!.replace(/,\n\]$/, '\n]'))]))
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 import { v } from '../../protocol/schema.ts'
 import { levelsExist, type LevelSettings } from './level-generator.ts'
+import { MOST_MOVES_PER_TURN } from './play-turn.ts'
 import { LARGEST_INNER_SIDE } from './room.ts'
 
 export interface SokobanOptions extends LevelSettings {
@@ -39,7 +40,7 @@ export function sokobanOptions(variant: SokobanVariant) {
       minPushes: v.optional(whole(1, 99), defaults.minPushes),
       maxPushes: v.optional(whole(1, 99), defaults.maxPushes),
       turns: v.optional(whole(1, 64), defaults.turns),
-      movesPerTurn: v.optional(whole(1, 100), defaults.movesPerTurn),
+      movesPerTurn: v.optional(whole(1, MOST_MOVES_PER_TURN), defaults.movesPerTurn),
       partialCredit: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.9)), defaults.partialCredit)
     }),
     v.check(({ side, boxes, innerWalls }) => (side - 2) ** 2 - innerWalls > 2 * boxes, 'ones that leave room inside for boxes, goals and player: fewer innerWalls or boxes, or a larger side'),

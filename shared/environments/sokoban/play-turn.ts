@@ -1,5 +1,8 @@
 import { DIRECTIONS, isSolved, move, type Board, type Direction, type MoveKind } from './board.ts'
 
+/** That options of the task may allow. */
+export const MOST_MOVES_PER_TURN = 100
+
 /** Why no more moves were carried out: the text ended, a character is no move, the limit came, or the level is solved. */
 export type TurnEnd = 'text-ended' | 'no-move' | 'limit' | 'solved'
 
