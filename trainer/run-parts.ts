@@ -88,8 +88,8 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
 }
 
 function factsOf({ run, runFile }: RunDirectory, { turns }: EpisodeLimits): RunFacts {
-  const { goal, environment, evaluation, mode, stalenessBudget, seed, updates } = runFile
-  return { run, goal, task: environment.name, bestBy: evaluation.best, mode, stalenessBudget, seed, updatesPlanned: updates, turns }
+  const { goal, environment, mode, stalenessBudget, seed, updates } = runFile
+  return { run, goal, task: environment.name, mode, stalenessBudget, seed, updatesPlanned: updates, turns }
 }
 
 function optimizerOf({ optimizer: { decay, ...optimizer }, updates }: RunFile): OptimizerConfig {

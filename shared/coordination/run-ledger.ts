@@ -6,9 +6,8 @@ import type { PeerId, RunId } from '../protocol/identifiers.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import type { LearnerMetrics, RunFeed, ShownRollout } from '../protocol/run-feed.ts'
-import type { Evaluation, RunEnd, RunReport } from '../protocol/run-report.ts'
+import type { BestVersion, Evaluation, RunEnd, RunReport } from '../protocol/run-report.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
-import { bestVersion } from './best-version.ts'
 import { backlog } from './coordinator.ts'
 import { summariseLag } from './staleness.ts'
 
@@ -17,8 +16,6 @@ export interface RunFacts {
   readonly goal: string
   /** Name of the environment. */
   readonly task: string
-  /** Figure of an evaluation by which versions are compared. */
-  readonly bestBy: string
   readonly mode: 'sequential' | 'async'
   readonly stalenessBudget: number
   readonly seed: number
@@ -50,6 +47,8 @@ export interface RunLedger {
   after: Evaluation | null
   metrics: LearnerMetrics[]
   evaluations: RunFeed['evaluations']
+  /** Of those that were measured; whoever keeps the checkpoints says which. */
+  best: BestVersion | null
   peers: Record<PeerId, LedgerPeer>
   /** Newest first. */
   latestRollouts: ShownRollout[]
@@ -72,6 +71,7 @@ export function createRunLedger(facts: RunFacts, nowMs: number): RunLedger {
     after: null,
     metrics: [],
     evaluations: [],
+    best: null,
     peers: {},
     latestRollouts: [],
     recentTokens: []
@@ -127,10 +127,10 @@ export function noteStep(ledger: RunLedger, metrics: LearnerMetrics, learntToken
   ledger.learntTokens += learntTokens
 }
 
-/** The first one, of the base model, is the report's `before`. */
+/** The first one, of the base model, is the report's `before`. What samples said is kept of the latest only: the books are stored and shown often. */
 export function noteEvaluation(ledger: RunLedger, version: number, evaluation: Evaluation): void {
   ledger.before ??= evaluation
-  ledger.evaluations.push({ version, ...evaluation })
+  ledger.evaluations = [...ledger.evaluations.map(({ sampled: _, ...earlier }) => earlier), { version, ...evaluation }]
 }
 
 /** The report so far. */
@@ -138,7 +138,6 @@ export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, no
   const { run, mode, stalenessBudget, seed } = ledger.facts
   const seconds = durationSeconds(ledger, nowMs)
   const peers = Object.entries(ledger.peers)
-  const best = bestVersion(ledger.evaluations, ledger.facts.bestBy)
   const perSecond = (amount: number): number => (seconds > 0 ? amount / seconds : 0)
   return {
     run,
@@ -149,7 +148,7 @@ export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, no
     end: ledger.end,
     durationSeconds: seconds,
     eval: { before: ledger.before, after: ledger.after },
-    ...(best !== undefined && { best }),
+    ...(ledger.best !== null && { best: ledger.best }),
     reward: ledger.metrics.map(({ reward }) => reward),
     lag: { ...summariseLag(coordinator.lagHistogram), histogram: [...coordinator.lagHistogram] },
     rollouts: countedRollouts(coordinator, ledger.facts),

@@ -30,7 +30,7 @@ export const evaluation = v.strictObject({
   interval: v.optional(v.tuple([fraction, fraction])),
   /** Means of the environment's metrics and of `reward`, greedily. */
   metrics: v.optional(v.record(v.pipe(v.string(), v.maxLength(LIMITS.taskName)), estimate)),
-  /** Where the run file asks for samples. */
+  /** Where the run file asks for samples; in a feed, of the latest evaluation only. */
   sampled: v.optional(sampledEvaluation)
 })
 export type Evaluation = v.InferOutput<typeof evaluation>
