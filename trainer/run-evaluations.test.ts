@@ -78,6 +78,17 @@ describe('the best of the measured versions', () => {
     expect(ledger.best).toEqual(checkpoints.best())
   })
 
+  test('does not change once the report is written', async () => {
+    const measuring = evaluations([0.5, 0.75])
+    write(1)
+    await measuring.measure(1, null)
+    write(2)
+    const late = measuring.measure(2, null)
+    measuring.close()
+    await late
+    expect([ledger.evaluations.length, ledger.best?.version, checkpoints.best()?.version]).toEqual([1, 1, 1])
+  })
+
   test('is none where the task has no such figure, which is said once', async () => {
     const measuring = evaluations([0.5, 0.5], 'blinds')
     for (const version of [1, 2]) {

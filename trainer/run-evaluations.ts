@@ -19,6 +19,7 @@ export class RunEvaluations {
   readonly #parts: RunEvaluationsParts
   #last: Promise<unknown> = Promise.resolve()
   #warned = false
+  #closed = false
 
   constructor(parts: RunEvaluationsParts) {
     this.#parts = parts
@@ -38,9 +39,15 @@ export class RunEvaluations {
     return measured
   }
 
+  /** The report is written: what is still being measured changes neither the books nor the checkpoints. */
+  close(): void {
+    this.#closed = true
+  }
+
   async #measure(version: number, parameters: Tensors | null): Promise<Evaluation> {
     const { evaluate, ledger, checkpoints } = this.#parts
     const measured = await evaluate(parameters)
+    if (this.#closed) return measured
     noteEvaluation(ledger, version, measured)
     this.#nameBest()
     checkpoints.release(version)

@@ -165,6 +165,7 @@ class TrainingRun {
 
   #end(end: RunEnd): 'finished' | 'stopped' {
     const { directory, reportFile, say } = this.#options
+    this.#evaluations.close()
     const phase = end === 'stopped' ? 'stopped' : 'finished'
     Object.assign(this.#host.ledger, { phase, end })
     const feed = this.#host.feed()

@@ -24,7 +24,7 @@ export function countdownView(episode: ShownEpisode): WorkedAnswerView | undefin
     if (read.kind === 'refused') return { text: shown, mark: 'wrong', note: text.faultAt(text.fault[read.code], read.position + 1) }
     const reaches = equals(read.value, whole(target))
     const value = rationalText(read.value)
-    return { text: shown, mark: markOf(solved ?? reaches), note: reaches ? text.comesTo(value) : text.misses(value, target) }
+    return { text: shown, mark: markOf(solved ?? reaches), note: reaches ? (solved === false ? text.againstRules(value) : text.comesTo(value)) : text.misses(value, target) }
   }
   return {
     question: text.reach(target, numbers),

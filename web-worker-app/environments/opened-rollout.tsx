@@ -45,14 +45,22 @@ interface OpenedRolloutProps {
 /** One rollout, large, until it is closed: a run goes on, and its list of the latest ones with it. */
 export function OpenedRollout({ id, task, episode, facts, onClose }: OpenedRolloutProps) {
   const heading = useRef<HTMLHeadingElement>(null)
-  useEffect(() => heading.current?.focus(), [])
+  const opener = useRef<Element | null>(null)
+  useEffect(() => {
+    opener.current ??= document.activeElement
+    heading.current?.focus()
+  }, [])
+  const close = (): void => {
+    onClose()
+    if (opener.current instanceof HTMLElement) opener.current.focus()
+  }
   return (
     <section className="opened-rollout" aria-labelledby="opened-rollout" data-opened={id}>
       <div className="opened-head">
         <h3 id="opened-rollout" ref={heading} tabIndex={-1}>
           {text.title(id)}
         </h3>
-        <button type="button" className="small" onClick={onClose}>
+        <button type="button" className="small" onClick={close}>
           {text.close}
         </button>
       </div>

@@ -7,8 +7,8 @@ import { markOf, type WorkedAnswerView, type WorkedLine } from './worked-answer-
 
 const PROMPT_END = '\nanswer:'
 const FINAL_MARK = '####'
-/** Of whole numbers, with an operation in it: `3 + 4 = 7`. Numbers with fractions are nobody's to check here. */
-const EQUATION = /(?<![\d.+*/-] ?)(\(?\d[\d ()+*/-]*[+*/-][\d ()+*/-]*?) ?= ?\$?(\d+)(?!\.?\d)/g
+/** Of whole numbers, with an operation in it: `3 + 4 = 7`. Numbers with fractions are nobody's to check here, nor are long expressions. */
+const EQUATION = /(?<![\d.+*/-] ?)(\(?\d[\d ()+*/-]{0,60}[+*/-][\d ()+*/-]{0,60}?) ?= ?\$?(\d+)(?!\.?\d)/g
 
 /** @returns undefined where the prompt is no such question */
 export function questionView(episode: ShownEpisode): WorkedAnswerView | undefined {

@@ -83,6 +83,7 @@ test('an expression is taken apart, or what is wrong with it is said and where',
     steps: [{ text: '5 + 7 = 12' }, { text: '3 × 12 = 36' }],
     result: { text: '3*(5+7)', mark: 'right', note: 'comes to 36' }
   })
+  expect(countdownView(single('countdown 3 5 7=15:', '3*5', 0.1))?.result).toEqual({ text: '3*5', mark: 'wrong', note: 'comes to 15, but not by the rules of this run' })
   expect(countdownView(single('countdown 3 5 7=36:', '7/(3-5)', 0.2))?.result).toMatchObject({ mark: 'wrong', note: 'comes to -7/2, not 36' })
   expect(countdownView(single('countdown 3 5 7=36:', '3*(5+x)', 0))?.result).toEqual({ text: '3*(5+x)', mark: 'wrong', note: 'a character that no expression has, at character 6' })
 })

@@ -8,6 +8,7 @@ export const workedMessages = {
   isRight: (expected: string) => `${expected} is right`,
   widthMatters: (expected: string) => `${expected} is right, but not as it had to be written`,
   comesTo: (value: string) => `comes to ${value}`,
+  againstRules: (value: string) => `comes to ${value}, but not by the rules of this run`,
   reach: (target: number, numbers: readonly number[]) => `Reach ${target} with ${numbers.join(', ')}`,
   misses: (value: string, target: number) => `comes to ${value}, not ${target}`,
   fault: {
