@@ -47,10 +47,11 @@ beforeEach(() => {
 describe('the best of the measured versions', () => {
   test('keeps its checkpoint, though newer ones were written while it was measured', async () => {
     const measuring = evaluations([0.25, 0.75, 0.5])
-    const asked = [1, 2, 3, 4].map(version => {
+    const asked = [1, 2, 3].map(version => {
       write(version)
-      return version < 4 ? measuring.measure(version, null) : undefined
+      return measuring.measure(version, null)
     })
+    write(4)
     expect(checkpoints.versions()).toEqual([1, 2, 3, 4])
     await Promise.all(asked)
     expect(ledger.best).toEqual({ version: 2, metric: 'success', value: 0.75 })

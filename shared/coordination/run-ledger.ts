@@ -130,7 +130,12 @@ export function noteStep(ledger: RunLedger, metrics: LearnerMetrics, learntToken
 /** The first one, of the base model, is the report's `before`. What samples said is kept of the latest only: the books are stored and shown often. */
 export function noteEvaluation(ledger: RunLedger, version: number, evaluation: Evaluation): void {
   ledger.before ??= evaluation
-  ledger.evaluations = [...ledger.evaluations.map(({ sampled: _, ...earlier }) => earlier), { version, ...evaluation }]
+  ledger.evaluations = [...ledger.evaluations.map(withoutSamples), { version, ...evaluation }]
+}
+
+function withoutSamples(evaluation: RunFeed['evaluations'][number]): RunFeed['evaluations'][number] {
+  const { sampled: _, ...others } = evaluation
+  return others
 }
 
 /** The report so far. */

@@ -47,6 +47,6 @@ test('the best version, written as a model of its own, answers as the run does',
 test('what cannot be exported is said in one line', async () => {
   const full = mkdtempSync(join(folder, 'full-'))
   writeFileSync(join(full, 'file'), '')
-  await expect(exportVersion(run, 'best', full)).rejects.toThrow(`${full}: there is something in this folder`)
+  for (const taken of [full, join(full, 'file')]) await expect(exportVersion(run, 'best', taken)).rejects.toThrow(`${taken}: there is something already`)
   await expect(exportVersion(run, 7, join(folder, 'seven'))).rejects.toThrow(`${run}: there is no checkpoint of version 7; kept are 3, 4`)
 })

@@ -1,5 +1,5 @@
 /** Makes a folder that holds a version of a run as a model of its own, for other programs and for other runs' `[model] path`. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { mergeAdapter } from '#shared/model/merge-adapter.ts'
 import { writeSafetensors } from '#shared/model/safetensors.ts'
@@ -19,7 +19,7 @@ const COPIED = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'gener
  * @throws {UserError | ModelFileError} one line: the run or version that is not there or is damaged, or a folder with something in it
  */
 export async function exportVersion(run: string, version: WantedVersion, out: string): Promise<number> {
-  if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out}: there is something in this folder; choose another --out`)
+  if (existsSync(out) && (!statSync(out).isDirectory() || readdirSync(out).length > 0)) throw new UserError(`${out}: there is something already; choose another --out`)
   if (basename(out).startsWith('.')) throw new UserError(`${out}: the folder of a model does not begin with a dot; choose another --out`)
   const { runFile, checkpoints: folder } = openRunDirectory(run)
   const lora = runFile.parameters === 'lora' ? runFile.lora : null

@@ -43,9 +43,7 @@ describe('every task', () => {
     fc.assert(
       fc.property(fc.constantFrom(...environments), fc.nat(), fc.array(fc.option(garbage, { nil: undefined }), { maxLength: 8 }), (environment, seed, said) => {
         const episode = played(environment, seed, (demonstrated, turn) => said[turn] ?? demonstrated)
-        const shown = viewRollout(environment.name, episode)
-        expect(shown, environment.name).toBeDefined()
-        expect(renderToStaticMarkup(shown)).not.toBe('')
+        expect(renderToStaticMarkup(viewRollout(environment.name, episode) ?? environment.name)).toMatch(/^</)
       }),
       runs(60)
     )

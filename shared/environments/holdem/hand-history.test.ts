@@ -45,15 +45,28 @@ function replay(text: string): HandState {
   return hand
 }
 
-test('what is no hand is read as none', () => {
+describe('what is no hand is read as none', () => {
   const hand = playHand({ blinds: { small: 1, big: 2 }, stack: 100 }, '3', [PLAYERS['calling-station'], PLAYERS['calling-station']])
   const text = handHistory({ hand, players: ['a', 'b'] })
-  expect(readHandHistory(text)).toBeDefined()
   const [hole] = /(?<=d dh p1 ).{4}/.exec(text)!
-  for (const spoilt of ['', 'not TOML', 'variant = "NT"', text.replace(']\n', '\n'), text.replace('"NT"', '"PO"'), text.replace('p2 cc', 'p1 cc'), text.replace('p2 cc', 'p2 cbr 999'), text.replace(hole, `${hole.slice(0, 2)}${hole.slice(0, 2)}`), text.replace(hole, 'ZzZz'), text.replace('[1, 2]', '[2, 1]'), text.replace('[100, 100]', '[0, 100]')]) {
-    expect(spoilt, spoilt).not.toBe(text)
-    expect(readHandHistory(spoilt), spoilt).toBeUndefined()
-  }
+
+  test.each<readonly [what: string, found: string, instead: string]>([
+    ['nothing', text, ''],
+    ['other text', text, 'not TOML'],
+    ['an array that is not closed', ']\n', '\n'],
+    ['another game', '"NT"', '"PO"'],
+    ['no players', 'players = ', 'seats = '],
+    ['an action out of turn', 'p2 cc', 'p1 cc'],
+    ['an action against the rules', 'p2 cc', 'p2 cbr 999'],
+    ['a card that is dealt twice', hole, hole.slice(0, 2).repeat(2)],
+    ['cards that are none', hole, 'ZzZz'],
+    ['blinds the wrong way round', '[1, 2]', '[2, 1]'],
+    ['a stack of nothing', '[100, 100]', '[0, 100]']
+  ])('%s', (_, found, instead) => {
+    expect(readHandHistory(text)).toBeDefined()
+    expect(text).toContain(found)
+    expect(readHandHistory(text.replace(found, instead))).toBeUndefined()
+  })
 })
 
 describe('a hand history', () => {
