@@ -3,6 +3,7 @@ import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, test } from 'vitest'
 import { environmentNamed, ENVIRONMENT_NAMES } from '#shared/environments/environments.ts'
 import type { Environment } from '#shared/environments/environment.ts'
+import { isSolved } from '#shared/environments/sokoban/board.ts'
 import { runs } from '#shared/testing/property-runs.ts'
 import { countdownView } from './countdown-view.ts'
 import { guessView } from './guess-view.ts'
@@ -10,6 +11,7 @@ import { questionView } from './question-view.ts'
 import { viewRollout } from './rollout-viewers.tsx'
 import type { ShownEpisode, ShownTurn } from '../session/shown-episode.ts'
 import { sokobanEpisode } from './sokoban-episode.ts'
+import { sokobanFrames } from './sokoban-frames.ts'
 import { sumView } from './sum-view.ts'
 
 const QUESTIONS = { questions: Array.from({ length: 64 }, (_, n) => ({ question: `What is ${n} + 1?`, answer: `${n} + 1 = ${n + 1}\n#### ${n + 1}` })) }
@@ -123,8 +125,13 @@ test('a board that does not follow from the one before is no rollout of Sokoban'
   expect(sokobanEpisode({ ...episode, turns: others })).toBeDefined()
 })
 
-test('a turn is read up to the number of moves that the boards show', () => {
+test('a turn is read up to the number of moves that the boards and the outcome show', () => {
   const environment = environmentNamed('sokoban-1', { movesPerTurn: 2 })
-  const episode = played(environment, 3, demonstrated => `${demonstrated}udud`)
-  expect(sokobanEpisode(episode)?.movesPerTurn).toBe(2)
+  const limits = Array.from({ length: 12 }, (_, seed) => {
+    const episode = played(environment, seed, demonstrated => `${demonstrated}uull`)
+    const { start, actions, movesPerTurn } = sokobanEpisode(episode)!
+    expect(isSolved(sokobanFrames(start, actions, movesPerTurn).at(-1)!.board)).toBe(episode.reward === 1)
+    return movesPerTurn
+  })
+  expect(limits).toContain(2)
 })

@@ -1,8 +1,8 @@
 /** A rollout of Sokoban from its texts: the board before every turn stands in its prompt. Pure. */
-import type { Board } from '#shared/environments/sokoban/board.ts'
+import { isSolved, type Board } from '#shared/environments/sokoban/board.ts'
 import { compactText, readCompactText } from '#shared/environments/sokoban/compact-text.ts'
-import { MOST_MOVES_PER_TURN, playTurn } from '#shared/environments/sokoban/play-turn.ts'
-import type { ShownEpisode } from '../session/shown-episode.ts'
+import { DEFAULT_MOVES_PER_TURN, MOST_MOVES_PER_TURN, playTurn } from '#shared/environments/sokoban/play-turn.ts'
+import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
 
 export interface SokobanEpisode {
   readonly start: Board
@@ -10,24 +10,23 @@ export interface SokobanEpisode {
   readonly movesPerTurn: number
 }
 
-/** @returns undefined where a prompt is no board, or a board does not follow from the one before, whatever number of moves is read in a turn */
-export function sokobanEpisode({ turns }: ShownEpisode): SokobanEpisode | undefined {
-  const start = readCompactText(turns[0]!.prompt)
+/** @returns undefined where a prompt is no board, or the boards and the outcome do not follow from the moves, whatever number of them is read in a turn */
+export function sokobanEpisode(episode: ShownEpisode): SokobanEpisode | undefined {
+  const start = readCompactText(episode.turns[0]!.prompt)
   if (start === undefined) return undefined
-  const actions = turns.map(({ completion }) => completion)
+  const actions = episode.turns.map(({ completion }) => completion)
   const longest = Math.min(MOST_MOVES_PER_TURN, Math.max(1, ...actions.map(({ length }) => length)))
-  // Limits that differ only in what no turn has reached show the same: the largest will do.
-  for (let movesPerTurn = longest; movesPerTurn > 0; movesPerTurn--) {
-    if (follows(start, turns, movesPerTurn)) return { start, actions, movesPerTurn }
-  }
-  return undefined
+  // A page does not know the run's options. Limits that no turn has reached show the same.
+  const limits = [DEFAULT_MOVES_PER_TURN, ...Array.from({ length: longest }, (_, fewer) => longest - fewer)]
+  const movesPerTurn = limits.find(limit => follows(start, episode, limit))
+  return movesPerTurn === undefined ? undefined : { start, actions, movesPerTurn }
 }
 
-function follows(start: Board, turns: ShownEpisode['turns'], movesPerTurn: number): boolean {
+function follows(start: Board, episode: ShownEpisode, movesPerTurn: number): boolean {
   let board = start
-  return turns.every(({ prompt, completion }) => {
+  for (const { prompt, completion } of episode.turns) {
     if (compactText(board) !== prompt) return false
     board = playTurn(board, completion, movesPerTurn).board
-    return true
-  })
+  }
+  return isSolved(board) === (wasSolved(episode) ?? isSolved(board))
 }
