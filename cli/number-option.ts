@@ -11,5 +11,7 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
 
 /** For commander. */
 export function versionOfRun(text: string): number | 'best' {
-  return text === 'best' ? text : wholeNumber(0)(text)
+  if (text === 'best') return text
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be the number of a version, or best.')
 }
