@@ -106,6 +106,11 @@ test('a guess leaves a range open', () => {
   })
 })
 
+test('what no game of guesses says is none', () => {
+  const turns = [{ prompt: 'guess 1-20:', completion: '10' }, { prompt: 'warmer:', completion: '5' }]
+  expect(guessView({ turns, record: undefined, reward: 0 })).toBeUndefined()
+})
+
 test('equations in words are checked where they are of whole numbers', () => {
   const working = 'He has 3 + 4 = <<3+4=7>>7 apples.\nThen 7 * $2 = $15.\nThat is 2*(3+4) = 15.\nHalf of it: 3.5*2=7\n#### 15'
   expect(questionView(single('Tom?\nanswer:', working, 0.1))).toEqual({
@@ -134,4 +139,15 @@ test('a turn is read up to the number of moves that the boards and the outcome s
     return movesPerTurn
   })
   expect(limits).toContain(2)
+})
+
+test('a last turn is not read beyond what the outcome allows', () => {
+  const outcomes = Array.from({ length: 12 }, (_, seed) => {
+    const solution = played(environmentNamed('sokoban-1'), seed, demonstrated => demonstrated).turns.map(({ completion }) => completion).join('')
+    const episode = played(environmentNamed('sokoban-1', { movesPerTurn: 2, turns: 1 }), seed, () => solution)
+    const { start, actions, movesPerTurn } = sokobanEpisode(episode)!
+    expect(isSolved(sokobanFrames(start, actions, movesPerTurn).at(-1)!.board)).toBe(episode.reward === 1)
+    return episode.reward === 1
+  })
+  expect(outcomes).toContain(false)
 })
