@@ -5,6 +5,7 @@ import { UserError } from '#trainer/user-error.ts'
 import { Command, CommanderError } from 'commander'
 import { buildCommand } from './commands/build.ts'
 import { envCommand } from './commands/env.ts'
+import { exportCommand } from './commands/export.ts'
 import { serveCommand } from './commands/serve.ts'
 import { startCommand } from './commands/start.ts'
 import { trainCommand } from './commands/train.ts'
@@ -40,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
     .description('A swarm of browser tabs samples, a trainer on this machine learns. `murmuration start` runs everything.')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${text.trimEnd().replaceAll(/\s*\n\s*/g, ' ')}\n`) })
-  for (const command of [startCommand(finish), serveCommand(finish), volunteersCommand(), buildCommand(), envCommand()]) {
+  for (const command of [startCommand(finish), serveCommand(finish), volunteersCommand(), buildCommand(), envCommand(), exportCommand()]) {
     program.addCommand(inheriting(command, program))
   }
   program.addCommand(trainCommand(finish))

@@ -8,3 +8,10 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
     throw new InvalidArgumentError(most === Number.MAX_SAFE_INTEGER ? `It must be a whole number of at least ${least}.` : `It must be a whole number from ${least} to ${most}.`)
   }
 }
+
+/** For commander. */
+export function versionOfRun(text: string): number | 'best' {
+  if (text === 'best') return text
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be the number of a version, or best.')
+}

@@ -23,6 +23,7 @@ function createFeed(updates: number, phase: RunFeed['phase'] = 'running'): RunFe
     phase,
     updatesPlanned: 40,
     goal: 'reverse ten letters',
+    task: 'reverse',
     metrics: [],
     evaluations: [],
     inFlight: 12,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test, type Locator, type Page } from '@playwright/test'
-import type { RunFeed } from '#shared/protocol/run-feed.ts'
+import { environmentNamed } from '#shared/environments/environments.ts'
+import type { RunFeed, ShownRollout } from '#shared/protocol/run-feed.ts'
 import { PEER_A, PEER_B, sampleDescription, sampleFeed } from '#web-worker-app/presentation/sample-run.ts'
 import { startSignalingServer, type SignalingServer } from '#signaling-server/server.ts'
 import { ROOT } from '../cli/child-process.ts'
@@ -10,6 +11,33 @@ import { accessibilityFaults, faultsOfLooks, watchForFaults } from './page-fault
 import { ScriptedTrainer } from './scripted-trainer.ts'
 
 /** Both pages in a real browser, on the real server. Only the trainer is scripted, so that every state of a run can be shown. */
+
+/** A rollout of a task by its demonstrations, as a trainer shows it. */
+function demonstrated(id: string, name: string, options: object = {}): ShownRollout {
+  const environment = environmentNamed(name, options)
+  let state = environment.start(environment.sample(7, 'train'))
+  const turns: { prompt: string; completion: string }[] = []
+  let reward = 0
+  for (let done = false; !done; ) {
+    const prompt = environment.render(state)
+    const completion = environment.demonstrate!(state)
+    const stepped = environment.step(state, completion)
+    turns.push({ prompt, completion })
+    state = stepped.state
+    reward += stepped.reward
+    done = stepped.done
+  }
+  const record = environment.record?.(state)
+  return { id, peer: PEER_B, version: 3, earlier: turns.slice(0, -1), ...turns.at(-1)!, ...(record !== undefined && { record }), outcome: 'accepted', reward, reason: null }
+}
+
+/** Task, rollout, and what it is drawn as. */
+const SHOWN = [
+  ['sokoban-2', demonstrated('50/0', 'sokoban-2', { movesPerTurn: 4 }), '.sokoban-picture'],
+  ['holdem', demonstrated('51/0', 'holdem'), '.holdem-table'],
+  ['arithmetic', demonstrated('52/0', 'arithmetic', { operations: ['*'], scratchpad: true }), '.worked-answer li >> nth=0'],
+  ['guess', demonstrated('53/0', 'guess', { largest: 100 }), '.worked-range >> nth=0']
+] as const
 
 let builtPage: string
 let token: string
@@ -181,6 +209,38 @@ test.describe('dashboard', () => {
     await page.getByRole('button', { name: 'Rejected', exact: true }).click()
     await expect(page.locator('[data-rollout]')).toHaveCount(1)
     await expect(page.locator('[data-rollout="40/2"]')).toContainText('its probabilities differ from the recomputed ones')
+  })
+
+  for (const [task, rollout, drawn] of SHOWN) {
+    test(`a rollout of ${task} is opened, drawn and kept while the run goes on`, async ({ page }) => {
+      const faults = watchForFaults(page, origin)
+      const feed = { ...sampleFeed, task, latestRollouts: [rollout, ...sampleFeed.latestRollouts] }
+      await openRun(feed)
+      await page.goto(`${origin}/dashboard`)
+      await page.getByRole('button', { name: `Open rollout ${rollout.id}` }).click()
+      const opened = page.locator(`[data-opened="${rollout.id}"]`)
+      await expect(opened.getByRole('heading')).toBeFocused()
+      await expect(opened.locator(drawn)).toBeVisible()
+      trainer.sendFeed(oneUpdateLater({ ...feed, latestRollouts: sampleFeed.latestRollouts }))
+      await expect(page.getByText('4 of 12')).toBeVisible()
+      await expect(page.locator(`[data-rollout="${rollout.id}"]`)).toHaveCount(0)
+      await opened.getByText('As the policy reads and writes it').click()
+      await expect(opened.locator('.completion').last()).toHaveText(rollout.completion)
+      expect(await faultsOfLooks(page)).toEqual([])
+      await opened.getByRole('button', { name: 'Close' }).click()
+      await expect(opened).toHaveCount(0)
+      expect(faults).toEqual([])
+    })
+  }
+
+  test('a rollout that is not of its task is shown as it came', async ({ page }) => {
+    const faults = watchForFaults(page, origin)
+    await openRun({ ...sampleFeed, task: 'holdem', latestRollouts: [{ ...sampleFeed.latestRollouts[1]!, record: 'variant = "NT"' }] })
+    await page.goto(`${origin}/dashboard`)
+    await page.getByRole('button', { name: 'Open rollout 40/2' }).click()
+    await expect(page.locator('[data-opened] .completion')).toHaveText('<b>48</b>')
+    await expect(page.locator('[data-opened] details')).toHaveCount(0)
+    expect(faults).toEqual([])
   })
 
   test('every chart has a sentence, and a table with the same numbers', async ({ page }) => {

@@ -81,7 +81,7 @@ test('a trainer that has to go back to an older checkpoint takes the tab along t
   await swarm.stopTrainer()
   const newest = readReport(swarm.reportFile).updates
   const checkpoints = join(swarm.runDirectory, 'checkpoints')
-  const [, kept, ...lost] = readdirSync(checkpoints).map(name => Number(name.replace('version-', ''))).toSorted((a, b) => a - b)
+  const [, kept, ...lost] = readdirSync(checkpoints).flatMap(name => /^version-(\d+)$/.exec(name)?.[1] ?? []).map(Number).toSorted((a, b) => a - b)
   for (const version of lost) truncateSync(join(checkpoints, `version-${version}`, 'optimizer.safetensors'), 200)
   swarm.resumeTrainer(['--updates', String(newest + 2)])
   await swarm.waitForFinish()
@@ -102,6 +102,33 @@ test('sequential runs of one seed end with the same adapter, bit for bit', async
     await swarm.stop()
   }
   expect(hashes[1]).toBe(hashes[0])
+})
+
+test('tabs play a game of several turns, and what they made of it can be looked at', async ({ launchSwarm, page }) => {
+  const swarm = await launchSwarm({
+    peers: 2,
+    seed: 4,
+    overrides: { environment: { name: 'guess', options: { largest: 9, guesses: 3 } }, batch: { ...SMALL.batch, maxTokens: 2 }, evaluation: { size: 8, every: 1, samples: 2 } },
+    args: ['--updates', '1000']
+  })
+  await page.goto(`${swarm.url}/dashboard`)
+  await swarm.waitForFeed(({ report, peers }) => report.updates >= 2 && report.best !== undefined && peers.length === 2 && peers.every(peer => peer.accepted > 0))
+  await page.locator('[data-turns="3"]').first().getByRole('button', { name: /^Open rollout / }).click()
+  await expect(page.locator('[data-opened] .worked-question')).toHaveText('A number from 1 to 9')
+  await expect(page.locator('[data-opened] .worked-answer li')).toHaveCount(2)
+  await swarm.stopTrainer()
+
+  const finished = new Map<string, number>()
+  for (const { id, turn, reward } of readRollouts(swarm.runDirectory)) if (reward !== null) finished.set(id, Math.max(turn, finished.get(id) ?? 0))
+  expect(Math.max(...finished.values())).toBe(2)
+  const report = readReport(swarm.reportFile)
+  expect(report.rollouts.rejected).toEqual({})
+  expect(report.rollouts.finished).toBeGreaterThanOrEqual(2 * BATCH)
+  expect(report.eval.before?.sampled?.pass.map(({ j }) => j)).toEqual([1, 2])
+  // The version that was measured best has a checkpoint, whatever was pruned since.
+  const checkpoints = join(swarm.runDirectory, 'checkpoints')
+  expect(JSON.parse(readFileSync(join(checkpoints, 'best.json'), 'utf8'))).toEqual(report.best)
+  expect(readdirSync(checkpoints)).toContain(`version-${report.best!.version}`)
 })
 
 test('a run of all parameters gives, published as deltas, bit for bit what whole versions give, also where a tab joins late; less is fetched', async ({ launchSwarm }) => {

@@ -46,6 +46,10 @@ export class EpisodeSource {
     return takeTurn(this.#rulesOf(level), episode, action)
   }
 
+  record({ level }: TaskKey, { state }: Episode): string | undefined {
+    return this.#rulesOf(level).environment.record?.(state)
+  }
+
   replay(task: TaskKey, actions: readonly (readonly number[])[]): Episode {
     return actions.reduce((episode, action) => this.takeTurn(task, episode, action), this.begin(task))
   }

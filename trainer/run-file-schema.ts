@@ -95,7 +95,11 @@ export const runFile = v.strictObject({
       /** Held-out tasks, decoded greedily before and after the run. */
       size: v.optional(whole(1, 100_000), 256),
       /** Learner steps between evaluations; 0: only before and after. */
-      every: v.optional(whole(0), 0)
+      every: v.optional(whole(0), 0),
+      /** k: samples of each task, for avg@k, pass@k and maj@k; 0: greedy decoding only. */
+      samples: v.optional(whole(0, 1_024), 0),
+      /** The best version is the one with the highest mean of this: `success`, `reward`, or a metric of the task. */
+      best: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(LIMITS.taskName)), 'success')
     }),
     {}
   ),

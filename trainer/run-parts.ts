@@ -77,7 +77,7 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
       grpo: { loss: runFile.loss, advantage: runFile.advantage.kind }
     }),
     startVerifierThread({ modelDirectory, lora, environment, limits }),
-    startEvaluationThread({ modelDirectory, lora, environment, size: runFile.evaluation.size, limits })
+    startEvaluationThread({ modelDirectory, lora, environment, size: runFile.evaluation.size, samples: runFile.evaluation.samples, limits })
   ])
   if (start.learner === undefined) checkpoints.write(0, await learner.learner.state())
   else await learner.learner.restore(start.learner)
@@ -88,8 +88,8 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
 }
 
 function factsOf({ run, runFile }: RunDirectory, { turns }: EpisodeLimits): RunFacts {
-  const { goal, mode, stalenessBudget, seed, updates } = runFile
-  return { run, goal, mode, stalenessBudget, seed, updatesPlanned: updates, turns }
+  const { goal, environment, mode, stalenessBudget, seed, updates } = runFile
+  return { run, goal, task: environment.name, mode, stalenessBudget, seed, updatesPlanned: updates, turns }
 }
 
 function optimizerOf({ optimizer: { decay, ...optimizer }, updates }: RunFile): OptimizerConfig {

@@ -1,14 +1,9 @@
 /** One run from its first to its last learner step: brings the parts together and decides when it ends. */
 import { join } from 'node:path'
 import type { CurriculumRules } from '#shared/coordination/curriculum.ts'
-import { noteEvaluation } from '#shared/coordination/run-ledger.ts'
 import type { PolicyContent } from '#shared/dissemination/manifest.ts'
 import { groupTensors } from '#shared/dissemination/tensor-groups.ts'
-import { toHuggingFaceConfig } from '#shared/model/config.ts'
-import type { LoraConfig } from '#shared/model/lora.ts'
-import type { Model } from '#shared/model/model-directory.ts'
 import type { Tensors } from '#shared/model/tensor.ts'
-import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunEnd } from '#shared/protocol/run-report.ts'
 import { PolicyPublisher } from './coordinator/policy-publisher.ts'
 import { RunHost } from './coordinator/run-host.ts'
@@ -17,6 +12,8 @@ import { PolicySequence, signPolicy, type SignedPolicy } from './coordinator/sig
 import { Deferred } from './deferred.ts'
 import type { LearnerStepMetrics, RolloutGroup } from './learner/learner.ts'
 import { now } from './run-clock.ts'
+import { describeRun } from './run-description.ts'
+import { RunEvaluations } from './run-evaluations.ts'
 import { openRunParts, type RunParts } from './run-parts.ts'
 import { writeDurably } from './store/durable-file.ts'
 import type { RunFile } from './run-file-schema.ts'
@@ -53,6 +50,7 @@ class TrainingRun {
   readonly #host: RunHost
   readonly #connection: ServerConnection
   readonly #publisher: PolicyPublisher
+  readonly #evaluations: RunEvaluations
   readonly #hashes = new Map<number, string>()
   /** Where versions are published as deltas. */
   readonly #sequence: PolicySequence | undefined
@@ -60,7 +58,6 @@ class TrainingRun {
   readonly #signed = new Map<number, SignedPolicy>()
   readonly #failure = new Deferred<never>()
   readonly #lastStep = new Deferred<Exclude<RunEnd, 'stopped'>>()
-  #evaluations: Promise<void> = Promise.resolve()
   #verifying: Promise<unknown> = Promise.resolve()
 
   static async start(options: TrainOptions): Promise<TrainingRun> {
@@ -94,6 +91,7 @@ class TrainingRun {
         failed: error => this.#failure.reject(error)
       }
     })
+    this.#evaluations = new RunEvaluations({ evaluate: parts.evaluation.evaluate, ledger: start.ledger, checkpoints: parts.checkpoints, bestBy: runFile.evaluation.best, warn })
     this.#connection = new ServerConnection(server.url, server.token, {
       connected: () => this.#publisher.connected(),
       disconnected: () => this.#host.peersUnknown(),
@@ -157,16 +155,17 @@ class TrainingRun {
   async #finish(): Promise<void> {
     this.#host.ledger.phase = 'evaluating'
     this.#showFeed()
-    await this.#evaluations
+    await this.#evaluations.done
     const version = this.#host.state.version
     if (this.#host.ledger.evaluations.at(-1)?.version !== version) this.#evaluate(version, this.#parts.newest)
-    await this.#evaluations
-    const { success, n } = this.#host.ledger.evaluations.at(-1)!
-    this.#host.ledger.after = { success, n }
+    await this.#evaluations.done
+    const { version: _, ...after } = this.#host.ledger.evaluations.at(-1)!
+    this.#host.ledger.after = after
   }
 
   #end(end: RunEnd): 'finished' | 'stopped' {
     const { directory, reportFile, say } = this.#options
+    this.#evaluations.close()
     const phase = end === 'stopped' ? 'stopped' : 'finished'
     Object.assign(this.#host.ledger, { phase, end })
     const feed = this.#host.feed()
@@ -220,20 +219,18 @@ class TrainingRun {
     else this.#host.input({ kind: 'learner_free' })
   }
 
-  /** Evaluations run one after the other, beside the learner. */
+  /** Beside the learner. */
   #evaluate(version: number, parameters: Tensors | null): void {
+    this.#measured(version, parameters).catch(error => this.#failure.reject(error))
+  }
+
+  async #measured(version: number, parameters: Tensors | null): Promise<void> {
     const { stop } = this.#options.directory.runFile
-    this.#evaluations = this.#evaluations
-      .then(async () => {
-        const measured = await this.#parts.evaluation.evaluate(parameters)
-        noteEvaluation(this.#host.ledger, version, measured)
-        this.#options.say({ event: 'evaluated', version, ...measured })
-        if (version > 0 && stop.success !== undefined && measured.success >= stop.success) {
-          this.#host.input({ kind: 'closed' })
-          this.#lastStep.resolve('success_reached')
-        }
-      })
-      .catch(error => this.#failure.reject(error))
+    const measured = await this.#evaluations.measure(version, parameters)
+    this.#options.say({ event: 'evaluated', version, ...measured })
+    if (version === 0 || stop.success === undefined || measured.success < stop.success) return
+    this.#host.input({ kind: 'closed' })
+    this.#lastStep.resolve('success_reached')
   }
 
   /** To be published after the one that was signed last. */
@@ -262,25 +259,4 @@ function curriculumRules({ curriculum }: RunFile): CurriculumRules | null {
   if (curriculum === undefined) return null
   const { levels, window, up, down } = curriculum
   return { levels: levels.length, window, up, down }
-}
-
-/** @param trained the tensors of which a version consists, of whatever version */
-function describeRun({ run, runFile, signingKey }: RunDirectory, model: Model, lora: LoraConfig | null, trained: Tensors): RunDescription {
-  const { goal, mode, stalenessBudget } = runFile
-  const bytes = bytesOfTensors(model.weights)
-  return {
-    run,
-    goal,
-    mode,
-    stalenessBudget,
-    model: toHuggingFaceConfig(model.config),
-    lora: lora === null ? null : { ...lora, targets: [...lora.targets] },
-    publicKey: signingKey.publicKey,
-    downloadBytes: bytes,
-    versionBytes: Math.max(bytes, bytesOfTensors(trained))
-  }
-}
-
-function bytesOfTensors(tensors: Tensors): number {
-  return [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0)
 }

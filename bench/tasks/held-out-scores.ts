@@ -1,7 +1,8 @@
 /** How a policy does on a held-out setting, and by how much another does better on the very same tasks. */
 import { winRate } from '#shared/environments/holdem/win-rate.ts'
+import type { Estimate } from '#shared/protocol/run-report.ts'
 import { episodeLimits } from '#trainer/episode-limits.ts'
-import { bootstrapMean, wilson, type Estimate } from '#trainer/evaluation/estimates.ts'
+import { bootstrapMean, wilson } from '#trainer/evaluation/estimates.ts'
 import { heldOutTasks } from '#trainer/evaluation/greedy-success.ts'
 import { playEpisodes, type PlayingPolicy } from '#trainer/evaluation/play-episodes.ts'
 import type { RunFile } from '#trainer/run-file-schema.ts'

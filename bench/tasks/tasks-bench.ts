@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModel, openRunVersion } from '#trainer/evaluation/stored-policy.ts'
-import type { Estimate } from '#trainer/evaluation/estimates.ts'
+import type { Estimate } from '#shared/protocol/run-report.ts'
 import { readRunFile } from '#trainer/run-file.ts'
 import { ROOT } from '../../cli/child-process.ts'
 import type { Benchmark, BenchmarkResult, Cell } from '../benchmark.ts'

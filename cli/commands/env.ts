@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { evaluateInTerminal, type EvalOptions } from '../environments/evaluate.ts'
 import { playInTerminal } from '../environments/play.ts'
 import { collectOption, environmentGiven, type EnvironmentFlags } from '../environments/given-environment.ts'
-import { wholeNumber } from '../number-option.ts'
+import { versionOfRun, wholeNumber } from '../number-option.ts'
 
 interface PlayOptions extends EnvironmentFlags {
   readonly seed: number
@@ -42,7 +42,7 @@ function evalCommand(): Command {
     .description('measure a policy on held-out tasks')
     .option('--model <folder>', 'a model: config.json, tokenizer.json, model.safetensors')
     .option('--run <folder>', 'a run; its task options and limits hold unless others are given')
-    .option('--version <number>', 'of the run; the newest one that is kept unless given', wholeNumber(0))
+    .option('--version <number|best>', 'of the run; the newest one that is kept unless given', versionOfRun)
     .option('--tasks <number>', 'most held-out tasks', wholeNumber(1, 100_000), 128)
     .option('--samples <number>', 'k: samples of each task at temperature 1, for avg@k, pass@k and maj@k', wholeNumber(0, 1_024), 0)
     .option('--seed <number>', 'of the samples', wholeNumber(0), 0)

@@ -1,8 +1,8 @@
 import type { Environment } from '#shared/environments/environment.ts'
 import type { EpisodeLimits } from '#shared/environments/episode.ts'
-import type { Estimate } from '#trainer/evaluation/estimates.ts'
+import type { Estimate } from '#shared/protocol/run-report.ts'
 import { evaluatePolicy, type PolicyEvaluation } from '#trainer/evaluation/policy-evaluation.ts'
-import { openModel, openRunVersion, type StoredPolicy } from '#trainer/evaluation/stored-policy.ts'
+import { openModel, openRunVersion, type StoredPolicy, type WantedVersion } from '#trainer/evaluation/stored-policy.ts'
 import type { RunFile } from '#trainer/run-file-schema.ts'
 import { UserError } from '#trainer/user-error.ts'
 import { environmentGiven, type EnvironmentFlags } from './given-environment.ts'
@@ -10,7 +10,7 @@ import { environmentGiven, type EnvironmentFlags } from './given-environment.ts'
 export interface EvalOptions extends EnvironmentFlags {
   readonly model?: string
   readonly run?: string
-  readonly version?: number
+  readonly version?: WantedVersion
   readonly tasks: number
   readonly samples: number
   readonly seed: number

@@ -7,7 +7,7 @@ import type { PeerStatus } from '../protocol/peer-status.ts'
 import { createCoordinator } from './coordinator-state.ts'
 import { buildFeed, buildReport, createRunLedger, durationSeconds, ledgerPeer, noteEvaluation, noteStep, noteTokens, noteVerdict, resumeRunLedger, showRollout } from './run-ledger.ts'
 
-const facts = { run: 'sums-1', goal: 'Learns to add.', mode: 'async', stalenessBudget: 4, seed: 1, updatesPlanned: 10, turns: 1 } as const
+const facts = { run: 'sums-1', goal: 'Learns to add.', task: 'arithmetic', mode: 'async', stalenessBudget: 4, seed: 1, updatesPlanned: 10, turns: 1 } as const
 const ADA = 'a'.repeat(32)
 const BOB = 'b'.repeat(32)
 const status: PeerStatus = { state: 'generating', engine: 'wasm', version: 1, tokens: 5, tokensPerSecond: 2, bytesFromOrigin: 100, bytesFromPeers: 30, links: 1 }

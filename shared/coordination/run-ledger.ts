@@ -6,7 +6,7 @@ import type { PeerId, RunId } from '../protocol/identifiers.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { PeerStatus } from '../protocol/peer-status.ts'
 import type { LearnerMetrics, RunFeed, ShownRollout } from '../protocol/run-feed.ts'
-import type { Evaluation, RunEnd, RunReport } from '../protocol/run-report.ts'
+import type { BestVersion, Evaluation, RunEnd, RunReport } from '../protocol/run-report.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import { backlog } from './coordinator.ts'
 import { summariseLag } from './staleness.ts'
@@ -14,6 +14,8 @@ import { summariseLag } from './staleness.ts'
 export interface RunFacts {
   readonly run: RunId
   readonly goal: string
+  /** Name of the environment. */
+  readonly task: string
   readonly mode: 'sequential' | 'async'
   readonly stalenessBudget: number
   readonly seed: number
@@ -45,6 +47,8 @@ export interface RunLedger {
   after: Evaluation | null
   metrics: LearnerMetrics[]
   evaluations: RunFeed['evaluations']
+  /** Of those that were measured; whoever keeps the checkpoints says which. */
+  best: BestVersion | null
   peers: Record<PeerId, LedgerPeer>
   /** Newest first. */
   latestRollouts: ShownRollout[]
@@ -67,6 +71,7 @@ export function createRunLedger(facts: RunFacts, nowMs: number): RunLedger {
     after: null,
     metrics: [],
     evaluations: [],
+    best: null,
     peers: {},
     latestRollouts: [],
     recentTokens: []
@@ -107,9 +112,9 @@ export function showRollout(ledger: RunLedger, shown: ShownRollout): void {
   ledger.latestRollouts = [shortened(shown), ...ledger.latestRollouts].slice(0, LIMITS.rolloutsInFeed)
 }
 
-/** Texts as long as a feed may carry; of earlier turns, the last ones that fit. */
-function shortened({ earlier, prompt, completion, ...shown }: ShownRollout): ShownRollout {
-  const short = { ...shown, prompt: prompt.slice(0, LIMITS.textInFeed), completion: completion.slice(0, LIMITS.textInFeed) }
+/** Texts as long as a feed may carry; of earlier turns, the last ones that fit. A part of a record is none. */
+function shortened({ earlier, record, prompt, completion, ...shown }: ShownRollout): ShownRollout {
+  const short = { ...shown, prompt: prompt.slice(0, LIMITS.textInFeed), completion: completion.slice(0, LIMITS.textInFeed), ...(record !== undefined && record.length <= LIMITS.textInFeed && { record }) }
   if (earlier === undefined) return short
   let room: number = LIMITS.textInFeed
   const first = earlier.findLastIndex(turn => (room -= turn.prompt.length + turn.completion.length) < 0)
@@ -122,10 +127,15 @@ export function noteStep(ledger: RunLedger, metrics: LearnerMetrics, learntToken
   ledger.learntTokens += learntTokens
 }
 
-/** The first one, of the base model, is the report's `before`. */
+/** The first one, of the base model, is the report's `before`. What samples said is kept of the latest only: the books are stored and shown often. */
 export function noteEvaluation(ledger: RunLedger, version: number, evaluation: Evaluation): void {
   ledger.before ??= evaluation
-  ledger.evaluations.push({ version, ...evaluation })
+  ledger.evaluations = [...ledger.evaluations.map(withoutSamples), { version, ...evaluation }]
+}
+
+function withoutSamples(evaluation: RunFeed['evaluations'][number]): RunFeed['evaluations'][number] {
+  const { sampled: _, ...others } = evaluation
+  return others
 }
 
 /** The report so far. */
@@ -143,6 +153,7 @@ export function buildReport(ledger: RunLedger, coordinator: CoordinatorState, no
     end: ledger.end,
     durationSeconds: seconds,
     eval: { before: ledger.before, after: ledger.after },
+    ...(ledger.best !== null && { best: ledger.best }),
     reward: ledger.metrics.map(({ reward }) => reward),
     lag: { ...summariseLag(coordinator.lagHistogram), histogram: [...coordinator.lagHistogram] },
     rollouts: countedRollouts(coordinator, ledger.facts),
@@ -173,6 +184,7 @@ export function buildFeed(ledger: RunLedger, coordinator: CoordinatorState, nowM
     phase: ledger.phase,
     updatesPlanned: ledger.facts.updatesPlanned,
     goal: ledger.facts.goal,
+    task: ledger.facts.task,
     metrics: [...ledger.metrics],
     evaluations: [...ledger.evaluations],
     ...backlog(coordinator),

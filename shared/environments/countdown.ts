@@ -1,7 +1,7 @@
 import { createRng, type Rng } from '../random/rng.ts'
 import { v } from '../protocol/schema.ts'
 import { readExpression } from './countdown/expression.ts'
-import { apply, equals, isWhole, OPERATIONS, whole, type Operation, type Rational } from './countdown/rational.ts'
+import { apply, equals, isWhole, OPERATIONS, rationalText, whole, type Operation, type Rational } from './countdown/rational.ts'
 import { solve } from './countdown/solver.ts'
 import { EnvironmentError } from './environment-error.ts'
 import type { Environment, Split } from './environment.ts'
@@ -63,7 +63,7 @@ export function countdown(options: CountdownOptions): Environment<CountdownTask,
       if (answer === undefined) return `${question(task)} ?`
       const read = readExpression(answer, { numbers: task.numbers, operations, useAll })
       if (read.kind === 'refused') return `${question(task)} ${answer} ✗ (${read.code} at ${read.position})`
-      return `${question(task)} ${answer} = ${written(read.value)} ${equals(read.value, whole(task.target)) ? '✓' : '✗'}`
+      return `${question(task)} ${answer} = ${rationalText(read.value)} ${equals(read.value, whole(task.target)) ? '✓' : '✗'}`
     },
     demonstrate: ({ task }) => {
       const solution = solve(task.numbers, task.target, { operations, useAll })
@@ -89,8 +89,4 @@ function reachable(numbers: readonly number[], operations: readonly Operation[],
     parts.push(combined)
   }
   return parts[0]
-}
-
-function written({ numerator, denominator }: Rational): string {
-  return denominator === 1 ? String(numerator) : `${numerator}/${denominator}`
 }

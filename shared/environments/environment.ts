@@ -41,6 +41,8 @@ export interface Environment<Task = unknown, State = unknown> {
   step(state: State, action: string): StepResult<State>
   /** The state as one or more lines for people. */
   view(state: State): string
+  /** The episode so far in the standard text form of its field, where there is one: for other programs, and for pages that draw it. */
+  record?(state: State): string
   /** What counts of the texts that were said, for a vote of several samples on one task. Absent: the last of them. */
   answer?(state: State): string
   /** A correct action, where the task knows one: the data of the supervised warm start. */

@@ -4,6 +4,7 @@ import type { Environment, Split, StepResult } from './environment.ts'
 import { readAction, writeAction } from './holdem/action-text.ts'
 import { cardText } from './holdem/cards.ts'
 import { netChips, type Action, type HandState } from './holdem/hand-state.ts'
+import { handHistory, POLICY_NAME } from './holdem/hand-history.ts'
 import { handStory, storyLines } from './holdem/hand-story.ts'
 import { playAction, startHand } from './holdem/hand.ts'
 import { loosePassive } from './holdem/loose-passive.ts'
@@ -121,6 +122,10 @@ export function holdem(options: HoldemOptions): Environment<HoldemTask, HoldemSt
       return next.outcome === undefined ? { state: after, done: false, reward: 0, info: { success: false } } : ended(after)
     },
     view: state => viewLines(state, options.opponent).join('\n'),
+    record: ({ task, hand }) => {
+      const other = task.recorded === undefined ? options.opponent : 'opponent'
+      return handHistory({ hand, players: task.seat === BUTTON ? [POLICY_NAME, other] : [other, POLICY_NAME] })
+    },
     demonstrate: ({ task, hand, turns }) => {
       if (hand.outcome !== undefined) return 'c'
       const view = seatView(hand)

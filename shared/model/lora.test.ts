@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { createRng } from '../random/rng.ts'
 import { tinyConfig } from '../testing/tiny-model.ts'
+import { mergeAdapter } from './merge-adapter.ts'
+import { randomAdapter, randomWeights } from './random-weights.ts'
 import { fromPeftNames, initialAdapter, loraTensors, peftAdapterConfig, toPeftNames, zeroAdapter, type LoraConfig } from './lora.ts'
 import { readSafetensors, writeSafetensors } from './safetensors.ts'
-import { zeros } from './tensor.ts'
+import { zeros, type Tensor } from './tensor.ts'
 
 const config = tinyConfig()
 const lora: LoraConfig = { rank: 4, alpha: 16, targets: ['down_proj', 'q_proj'] }
@@ -44,5 +46,23 @@ describe('LoRA', () => {
   it('has a zero adapter and a PEFT config of the same targets', () => {
     expect([...zeroAdapter(config, lora).values()].every(tensor => tensor.data.every(value => value === 0))).toBe(true)
     expect(peftAdapterConfig(lora, 'base')).toMatchObject({ r: 4, lora_alpha: 16, target_modules: ['q_proj', 'down_proj'] })
+  })
+
+  it('merged into a weight gives W x + (α/r) B (A x), and leaves other weights alone', () => {
+    const weights = randomWeights(config, 1)
+    const adapter = randomAdapter(config, lora, 2)
+    const merged = mergeAdapter(weights, adapter, config, lora)
+    const name = 'model.layers.1.mlp.down_proj'
+    const x = Float32Array.from({ length: 40 }, (_, index) => Math.sin(index))
+    const times = ({ shape: [out, inner], data }: Tensor, vector: Float32Array): Float32Array =>
+      Float32Array.from({ length: out! }, (_, row) => vector.reduce((sum, value, column) => sum + data[row * inner! + column]! * value, 0))
+    const low = times(adapter.get(`${name}.lora_B.weight`)!, times(adapter.get(`${name}.lora_A.weight`)!, x))
+    const plain = times(weights.get(`${name}.weight`)!, x)
+    const got = times(merged.get(`${name}.weight`)!, x)
+    for (const [row, value] of got.entries()) expect(value).toBeCloseTo(plain[row]! + 4 * low[row]!, 4)
+    expect(Math.max(...low.map(Math.abs))).toBeGreaterThan(1e-3)
+    const changed = [...merged].filter(([name, tensor]) => tensor !== weights.get(name)).map(([name]) => name)
+    expect(changed).toHaveLength(3 * 2)
+    expect(changed.every(name => /(down|q)_proj\.weight$/.test(name))).toBe(true)
   })
 })

@@ -30,6 +30,7 @@ export const LIMITS = {
   tokenizerBytes: 6 * 1024 * 1024,
   tokensPerRollout: 8_192,
   turnsPerRollout: 64,
+  taskName: 64,
   /** Of a data-backed task; characters of a question or an answer. */
   questions: 1_000_000,
   questionText: 20_000,
@@ -50,6 +51,8 @@ export const LIMITS = {
   pathsInFeed: 4_096,
   peersPerRun: 10_000,
   pointsPerSeries: 4_096,
+  /** pass@j: as many j as powers of two up to k, and k. */
+  passSeries: 16,
   rolloutsInFeed: 24,
   requestsInCoverage: 24,
   /** Requests of people that wait for a free pipeline. */

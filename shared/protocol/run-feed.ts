@@ -2,7 +2,7 @@
 import { count, finite, peerId, policyVersion, rolloutId } from './identifiers.ts'
 import { LIMITS } from './limits.ts'
 import { peerStatus } from './peer-status.ts'
-import { runReport } from './run-report.ts'
+import { evaluation, runReport } from './run-report.ts'
 import { v } from './schema.ts'
 
 const text = v.pipe(v.string(), v.maxLength(LIMITS.textInFeed))
@@ -17,6 +17,8 @@ export const shownRollout = v.strictObject({
   /** What the policy was shown: the task's prompt, or what it was told after an earlier turn. */
   prompt: text,
   completion: text,
+  /** The whole episode in the standard form of its task, where there is one and it has come to its end. */
+  record: v.optional(text),
   outcome: v.picklist(['accepted', 'stale', 'rejected']),
   /** Reward when accepted, else null. */
   reward: v.nullable(finite),
@@ -46,8 +48,10 @@ export const runFeed = v.strictObject({
   /** Learner steps after which the run ends. */
   updatesPlanned: count,
   goal: v.pipe(v.string(), v.maxLength(500)),
+  /** Name of the environment, by which pages choose how to show a rollout. */
+  task: v.pipe(v.string(), v.maxLength(LIMITS.taskName)),
   metrics: v.pipe(v.array(learnerMetrics), v.maxLength(LIMITS.pointsPerSeries)),
-  evaluations: v.pipe(v.array(v.strictObject({ version: policyVersion, success: finite, n: count })), v.maxLength(LIMITS.pointsPerSeries)),
+  evaluations: v.pipe(v.array(v.strictObject({ version: policyVersion, ...evaluation.entries })), v.maxLength(LIMITS.pointsPerSeries)),
   inFlight: count,
   buffered: count,
   /** Recent generated tokens per second over all peers. */

@@ -8,8 +8,41 @@ import { v } from './schema.ts'
 const rate = v.pipe(finite, v.minValue(0))
 const fraction = v.pipe(finite, v.minValue(0), v.maxValue(1))
 
-export const evaluation = v.strictObject({ success: fraction, n: count })
+/** A figure with its 95 % interval. */
+export const estimate = v.strictObject({ value: finite, low: finite, high: finite })
+export type Estimate = v.InferOutput<typeof estimate>
+
+/** Of k samples a task, at temperature 1. */
+export const sampledEvaluation = v.strictObject({
+  k: count,
+  avg: estimate,
+  /** pass@j for j = 1, 2, 4 … and k. */
+  pass: v.pipe(v.array(v.strictObject({ j: count, estimate })), v.maxLength(LIMITS.passSeries)),
+  maj: estimate
+})
+export type SampledEvaluation = v.InferOutput<typeof sampledEvaluation>
+
+export const evaluation = v.strictObject({
+  /** Greedily. */
+  success: fraction,
+  n: count,
+  /** 95 % interval of `success`. */
+  interval: v.optional(v.tuple([fraction, fraction])),
+  /** Means of the environment's metrics and of `reward`, greedily. */
+  metrics: v.optional(v.record(v.pipe(v.string(), v.maxLength(LIMITS.taskName)), estimate)),
+  /** Where the run file asks for samples; in a feed, of the latest evaluation only. */
+  sampled: v.optional(sampledEvaluation)
+})
 export type Evaluation = v.InferOutput<typeof evaluation>
+
+/** The best of the versions that were measured. */
+export const bestVersion = v.strictObject({
+  version: count,
+  /** `success`, or one of the evaluation's metrics. */
+  metric: v.pipe(v.string(), v.maxLength(LIMITS.taskName)),
+  value: finite
+})
+export type BestVersion = v.InferOutput<typeof bestVersion>
 
 export const reportedPeer = v.strictObject({
   id: v.string(),
@@ -37,6 +70,8 @@ export const runReport = v.strictObject({
   durationSeconds: rate,
   /** Held-out greedy success; null until measured. */
   eval: v.strictObject({ before: v.nullable(evaluation), after: v.nullable(evaluation) }),
+  /** Its checkpoint is kept. Absent until one was measured. */
+  best: v.optional(bestVersion),
   /** Mean reward of the rollouts of each update, in order. */
   reward: v.pipe(v.array(finite), v.maxLength(LIMITS.pointsPerSeries)),
   /** In versions, at learning time. `histogram[k]` counts rollouts learnt from at lag k. */

@@ -78,6 +78,7 @@ export function emptyFeed(updates = 0): RunFeed {
     phase: 'running',
     updatesPlanned: 10,
     goal: 'Reverse ten letters',
+    task: 'reverse',
     metrics: [],
     evaluations: [],
     inFlight: 0,

@@ -48,6 +48,11 @@ export class RolloutBook {
     return episode
   }
 
+  /** For people; undefined where its task has no such form. */
+  record(key: SampleKey): string | undefined {
+    return this.#episodes.record(this.#task(key.prompt), this.episode(key))
+  }
+
   /** It was learnt from, or begins anew. */
   forget({ prompt, index }: SampleKey): void {
     this.#kept.delete(`${prompt}/${index}`)

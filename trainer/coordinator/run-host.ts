@@ -1,34 +1,24 @@
 /** Hosts the coordinator machine: feeds it what happens, stores what it decides, and only then tells anybody. */
-import type { CoordinatorEffect, CoordinatorInput, CoordinatorState, DueTurn } from '#shared/coordination/coordinator-state.ts'
+import type { CoordinatorEffect, CoordinatorInput, CoordinatorState } from '#shared/coordination/coordinator-state.ts'
 import { step } from '#shared/coordination/coordinator.ts'
 import { noteOutcomes, type Curriculum, type CurriculumRules } from '#shared/coordination/curriculum.ts'
-import { findSample, isDue } from '#shared/coordination/delivery.ts'
 import { buildFeed, durationSeconds, ledgerPeer, noteStep, noteTokens, noteVerdict, showRollout, type RunLedger } from '#shared/coordination/run-ledger.ts'
-import type { SampleKey, TurnKey } from '#shared/coordination/lease-table.ts'
-import { isTooOld } from '#shared/coordination/usable-versions.ts'
-import type { Lease, LeasedPrompt } from '#shared/protocol/lease.ts'
+import type { SampleKey } from '#shared/coordination/lease-table.ts'
+import type { Lease } from '#shared/protocol/lease.ts'
 import type { PeerStatus } from '#shared/protocol/peer-status.ts'
 import { refuse } from '#shared/protocol/refusal.ts'
-import type { Rollout } from '#shared/protocol/rollout.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import type { PeerSubmits } from '#shared/protocol/trainer-messages.ts'
 import type { SubmissionAnswer } from '#shared/protocol/volunteer-messages.ts'
-import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
-import { checkRollout } from '#shared/verification/rollout-check.ts'
 import type { LearnerStepMetrics, RolloutGroup } from '../learner/learner.ts'
 import type { RolloutChange, RunDatabase, RunSnapshot, StepRecord } from '../store/run-database.ts'
 import type { Judgement, JudgementRequest } from '../verifier/judgement.ts'
+import { grantedLease } from './granted-lease.ts'
+import { JudgementQueue } from './judgement-queue.ts'
 import { shownMetrics } from './learner-metrics.ts'
 import type { RolloutBook } from './rollout-book.ts'
-import { SubmissionDesk, type Submission } from './submission.ts'
-
-export interface RunTerms {
-  readonly run: string
-  readonly runSecret: Uint8Array
-  readonly maxTokens: number
-  readonly vocabSize: number
-  readonly eosTokenIds: readonly number[]
-}
+import type { RunTerms } from './run-terms.ts'
+import { SubmissionDesk } from './submission.ts'
 
 /** What the host asks of the world. */
 export interface RunPorts {
@@ -61,22 +51,18 @@ export interface RunParts {
 }
 
 type Learn = Extract<CoordinatorEffect, { kind: 'learn' }>
-type Granted = Extract<CoordinatorEffect, { kind: 'lease_granted' }>
-
-/** Most rollouts in one trusted prefill, so that verdicts of the first do not wait for the last. */
-const JUDGED_AT_ONCE = 256
 
 export class RunHost {
   readonly #parts: RunParts
   readonly #desk = new SubmissionDesk()
-  #toJudge: { readonly ticket: number; readonly id: string; readonly rollout: DueTurn }[] = []
-  #judging = false
+  readonly #judgements: JudgementQueue
   #learning: Promise<void> = Promise.resolve()
   #wake: NodeJS.Timeout | undefined
-  #closed = false
 
   constructor(parts: RunParts) {
     this.#parts = parts
+    const { state, terms, book, manifestHashes, ports } = parts
+    this.#judgements = new JudgementQueue({ state, terms, book, desk: this.#desk, manifestHashes, judge: ports.judge, judged: inputs => this.#turn(inputs), failed: ports.failed })
   }
 
   get state(): CoordinatorState {
@@ -131,7 +117,7 @@ export class RunHost {
 
   /** No more verdicts, leases or steps; what is stored is complete. */
   close(): void {
-    this.#closed = true
+    this.#judgements.close()
     clearTimeout(this.#wake)
     this.#desk.refuseAll()
     this.#parts.database.record({ snapshot: this.snapshot() })
@@ -150,19 +136,19 @@ export class RunHost {
     if (changes.length > 0 || done !== undefined) this.#parts.database.record({ changes, step: done, snapshot: this.snapshot() })
     this.#desk.answerComplete()
     for (const effect of effects) this.#carryOut(effect)
-    this.#judgeWaiting()
+    this.#judgements.begin()
   }
 
   #carryOut(effect: CoordinatorEffect): void {
     switch (effect.kind) {
       case 'lease_granted':
-        this.#parts.ports.grant(effect.peer, this.#lease(effect))
+        this.#grant(effect)
         return
       case 'judge': {
         const submission = this.#desk.get(effect.ticket)
         const id = idOf(effect.rollout)
         noteTokens(this.ledger, effect.peer, submission.rollouts.get(id)!.tokens.length, this.#parts.ports.now())
-        this.#toJudge.push({ ticket: effect.ticket, id, rollout: effect.rollout })
+        this.#judgements.add({ ticket: effect.ticket, id, rollout: effect.rollout })
         return
       }
       case 'learn':
@@ -178,34 +164,9 @@ export class RunHost {
     }
   }
 
-  #lease({ lease, version, samples, durationMs }: Granted): Lease {
-    const { terms, manifestHashes } = this.#parts
-    const manifestHash = manifestHashes.get(version)
-    if (manifestHash === undefined) throw new Error(`version ${version} was leased, but has no manifest`)
-    return {
-      id: lease,
-      run: terms.run,
-      version,
-      manifestHash,
-      prompts: this.#leasedPrompts(samples),
-      maxTokens: terms.maxTokens,
-      durationMs
-    }
-  }
-
-  /** First turns of one prompt follow the same tokens; each later turn follows its own. */
-  #leasedPrompts(turns: readonly TurnKey[]): LeasedPrompt[] {
-    const { terms, book } = this.#parts
-    const together = new Map<string, LeasedPrompt>()
-    for (const key of turns) {
-      const { prompt, index, turn } = key
-      const name = turn === 0 ? String(prompt) : idOf(key)
-      const { tokens, position } = book.context(key)
-      const leased = together.get(name) ?? { prompt, tokens: [...tokens], samples: [] }
-      leased.samples.push({ index, seed: rolloutSeed(terms.runSecret, prompt, index), ...(turn > 0 && { turn, position }) })
-      together.set(name, leased)
-    }
-    return [...together.values()]
+  #grant(effect: Extract<CoordinatorEffect, { kind: 'lease_granted' }>): void {
+    const { terms, book, manifestHashes, ports } = this.#parts
+    ports.grant(effect.peer, grantedLease(effect, terms, book, manifestHashes))
   }
 
   /** Books a verdict. @returns the row to store, unless the verdict only repeats one */
@@ -226,7 +187,8 @@ export class RunHost {
     // Of a rollout that goes on there is more to see later.
     if (!accepted || episode.end !== null) {
       const earlier = episode.turns.slice(0, rollout.turn).map(({ shown, said }) => ({ prompt: shown, completion: said }))
-      showRollout(this.ledger, { id, peer, version: rollout.version, ...(earlier.length > 0 && { earlier }), prompt, completion, outcome: verdict.outcome, reward, reason })
+      const record = accepted ? this.#parts.book.record(rollout) : undefined
+      showRollout(this.ledger, { id, peer, version: rollout.version, ...(earlier.length > 0 && { earlier }), prompt, completion, ...(record !== undefined && { record }), outcome: verdict.outcome, reward, reason })
     }
     const turn = { ...rollout, id, peer, tokens, behaviourLogProbs, promptText: prompt, completionText: completion, outcome: verdict.outcome, reason, reward, receivedMs: submission.receivedMs }
     return [{ kind: 'judged', turn }]
@@ -237,44 +199,6 @@ export class RunHost {
     const { turns, shown } = this.#parts.book.episode(rollout)
     const readable = tokens.every(token => token < this.#parts.terms.vocabSize)
     return { prompt: turns[rollout.turn]?.shown ?? shown, completion: readable ? this.#parts.ports.decodeText(tokens) : '' }
-  }
-
-  #judgeWaiting(): void {
-    if (this.#judging || this.#toJudge.length === 0) return
-    this.#judgeAll().catch(this.#parts.ports.failed)
-  }
-
-  /** `#judging` falls in the same turn in which the last batch is found, so that nothing can be left waiting in between. */
-  async #judgeAll(): Promise<void> {
-    this.#judging = true
-    while (this.#toJudge.length > 0) {
-      const batch = this.#toJudge.slice(0, JUDGED_AT_ONCE)
-      this.#toJudge = this.#toJudge.slice(JUDGED_AT_ONCE)
-      const known = batch.map(({ ticket, id, rollout }) => this.#judgeForm(this.#desk.get(ticket).rollouts.get(id)!, rollout))
-      const unknown = batch.filter((_, index) => known[index] === undefined)
-      const requests = unknown.map(({ ticket, id, rollout }) => this.#judgementRequest(this.#desk.get(ticket).rollouts.get(id)!, rollout))
-      const judgements = requests.length === 0 ? [] : await this.#parts.ports.judge(requests)
-      if (this.#closed) return
-      for (const [index, { ticket, id }] of unknown.entries()) this.#desk.get(ticket).judgements.set(id, judgements[index]!)
-      this.#turn(batch.map(({ ticket, id, rollout }, index) => judgedInput(this.#desk.get(ticket), id, rollout, known[index])))
-    }
-    this.#judging = false
-  }
-
-  /** @returns undefined when the model has to say */
-  #judgeForm(rollout: Rollout, due: DueTurn): CoordinatorJudgement | undefined {
-    if (isTooOld(this.state, rollout.version)) return { kind: 'too_late' }
-    // The rollout went on, or begins anew: what a later turn followed may be gone.
-    if (due.turn > 0 && !isDue(findSample(this.state, due), due)) return { kind: 'too_late' }
-    const { terms, manifestHashes } = this.#parts
-    const seed = rolloutSeed(terms.runSecret, rollout.prompt, rollout.index)
-    const reason = checkRollout(rollout, { ...terms, manifestHash: manifestHashes.get(rollout.version) ?? '', seed })
-    return reason === undefined ? undefined : { kind: 'rejected', reason }
-  }
-
-  #judgementRequest(rollout: Rollout, due: DueTurn): JudgementRequest {
-    const { book } = this.#parts
-    return { rollout, task: book.task(due.prompt), actions: due.turn === 0 ? [] : book.episode(due).actions }
   }
 
   async #learn({ version, groups }: Learn): Promise<void> {
@@ -303,14 +227,4 @@ export class RunHost {
 
 function idOf({ prompt, index }: SampleKey): string {
   return `${prompt}/${index}`
-}
-
-type CoordinatorJudgement = Extract<CoordinatorInput, { kind: 'rollout_judged' }>['judgement']
-
-function judgedInput({ ticket, peer, judgements }: Submission, id: string, rollout: DueTurn, known: CoordinatorJudgement | undefined): CoordinatorInput {
-  return { kind: 'rollout_judged', ticket, peer, rollout, judgement: known ?? asInput(judgements.get(id)!) }
-}
-
-function asInput(judgement: Judgement): CoordinatorJudgement {
-  return judgement.outcome === 'accepted' ? { kind: 'accepted', reward: judgement.reward, done: judgement.done } : { kind: 'rejected', reason: judgement.reason }
 }

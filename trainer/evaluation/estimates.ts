@@ -1,12 +1,6 @@
 /** What samples say about a policy, and how sure they are of it. */
+import type { Estimate } from '#shared/protocol/run-report.ts'
 import { createRng } from '#shared/random/rng.ts'
-
-export interface Estimate {
-  readonly value: number
-  /** 95 %. */
-  readonly low: number
-  readonly high: number
-}
 
 /** Standard normal quantile of 0.975. */
 const Z = 1.959963984540054

@@ -9,7 +9,7 @@ import { startEvaluationThread, type EvaluationThread } from './evaluation-threa
 
 const modelDirectory = fileURLToPath(new URL('../../public/models/murmuration-tiny', import.meta.url))
 const lora: LoraConfig = { rank: 4, alpha: 32, targets: PROJECTIONS }
-const setup = { modelDirectory, lora, environment: { name: 'arithmetic', options: {}, levels: [] }, size: 512, limits: { turns: 1, maxTokens: 4, rolloutTokens: 256 } }
+const setup = { modelDirectory, lora, environment: { name: 'arithmetic', options: {}, levels: [] }, size: 512, samples: 0, limits: { turns: 1, maxTokens: 4, rolloutTokens: 256 } }
 let evaluation: EvaluationThread
 
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import type { EvaluationApi, EvaluationSetup } from './evaluation-worker.ts'
 /** Measures versions in a thread of its own. */
 export interface EvaluationThread {
   /**
-   * Greedy success of a version on the fixed held-out tasks. One call at a time.
+   * A version on the fixed held-out tasks: greedily and, where samples are asked for, by them. One call at a time.
    * @param parameters the adapter, or without LoRA all weights; null measures the base model
    */
   readonly evaluate: (parameters: Tensors | null) => Promise<Evaluation>

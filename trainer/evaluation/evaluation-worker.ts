@@ -11,8 +11,9 @@ import type { Evaluation } from '#shared/protocol/run-report.ts'
 import { openEnvironment, type EnvironmentSpec } from '../environment-spec.ts'
 import { modelFiles } from '../model-files.ts'
 import { serveParent } from '../worker-service.ts'
-import { greedySuccess, heldOutTasks } from './greedy-success.ts'
+import { heldOutTasks } from './greedy-success.ts'
 import type { PlayingPolicy } from './play-episodes.ts'
+import { evaluateOnTasks, type PolicyEvaluation } from './policy-evaluation.ts'
 
 export interface EvaluationSetup {
   /** The base model. */
@@ -22,6 +23,8 @@ export interface EvaluationSetup {
   readonly environment: EnvironmentSpec
   /** Held-out tasks; fewer when the split has fewer. */
   readonly size: number
+  /** k, of each task. */
+  readonly samples: number
   /** As in training. */
   readonly limits: EpisodeLimits
   /** Cores that one operator may use. */
@@ -35,34 +38,42 @@ interface Opened {
   readonly weights: Tensors
   readonly environment: Environment
   readonly tasks: readonly unknown[]
+  readonly samples: number
   readonly limits: EpisodeLimits
 }
+
+/** The same for every version of every run: they are compared with each other. */
+const SAMPLING_SEED = 0
 
 /** What the evaluation's thread offers. `open` comes first; one call at a time. */
 export class EvaluationApi {
   #opened: Opened | undefined
 
-  async open({ modelDirectory, lora, environment: spec, size, limits, threads = 1 }: EvaluationSetup): Promise<void> {
+  async open({ modelDirectory, lora, environment: spec, size, samples, limits, threads = 1 }: EvaluationSetup): Promise<void> {
     const { config, tokenizer, weights } = await readModelDirectory(modelFiles(modelDirectory))
     const sessionOptions = cpuSessionOptions('cpu', threads)
     const engine = await createOrtSliceEngine({ runtime: ort, kind: 'node', config, weights, sessionOptions, ...(lora === null ? {} : { lora }) })
     const environment = openEnvironment(spec)
-    this.#opened = { policy: { engine, tokenizer }, lora, weights, environment, tasks: heldOutTasks(environment, size), limits }
+    this.#opened = { policy: { engine, tokenizer }, lora, weights, environment, tasks: heldOutTasks(environment, size), samples, limits }
   }
 
   /** @param parameters of the version to measure: the adapter, or without LoRA all weights; null measures the base model */
   async evaluate(parameters: Tensors | null): Promise<Evaluation> {
     if (this.#opened === undefined) throw new Error('the evaluation is not open')
-    const { policy, lora, weights, environment, tasks, limits } = this.#opened
+    const { policy, lora, weights, environment, tasks, samples, limits } = this.#opened
     if (lora !== null) await policy.engine.setAdapter(parameters ?? undefined)
     else await policy.engine.setWeights(parameters ?? weights)
-    return greedySuccess(policy, environment, tasks, limits)
+    return reported(await evaluateOnTasks(policy, { environment, limits, tasks, samples, seed: SAMPLING_SEED }))
   }
 
   async close(): Promise<void> {
     await this.#opened?.policy.engine.release()
     this.#opened = undefined
   }
+}
+
+function reported({ n, greedy, reward, metrics, sampled }: PolicyEvaluation): Evaluation {
+  return { success: greedy.value, n, interval: [greedy.low, greedy.high], metrics: { reward, ...metrics }, ...(sampled !== null && { sampled }) }
 }
 
 serveParent(new EvaluationApi())

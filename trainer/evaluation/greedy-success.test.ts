@@ -10,7 +10,8 @@ import { randomWeights } from '#shared/model/random-weights.ts'
 import { loadTokenizer } from '#shared/model/tokenizer.ts'
 import { conversation } from '#shared/testing/conversation.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
-import { greedySuccess, heldOutTasks, playGreedily } from './greedy-success.ts'
+import { heldOutTasks, playGreedily } from './greedy-success.ts'
+import { evaluateOnTasks } from './policy-evaluation.ts'
 import { playEpisodes, type PlayingPolicy } from './play-episodes.ts'
 
 const LIMITS = { turns: 3, maxTokens: 5, rolloutTokens: 64 }
@@ -88,6 +89,6 @@ describe('playing greedily', () => {
   test('counts exactly the tasks that succeeded', async () => {
     const played = await playGreedily(policy, conversation(1), openings, LIMITS)
     const expected = new Map(played.slice(0, 60).map(({ task, view }) => [task, (JSON.parse(view) as string[])[0]!]))
-    expect(await greedySuccess(policy, conversation(1, expected), openings, LIMITS)).toEqual({ success: 60 / 150, n: 150 })
+    expect(await evaluateOnTasks(policy, { environment: conversation(1, expected), limits: LIMITS, tasks: openings, samples: 0, seed: 0 })).toMatchObject({ greedy: { value: 60 / 150 }, n: 150, sampled: null })
   })
 })

@@ -1,6 +1,5 @@
 import type { Environment } from '#shared/environments/environment.ts'
 import type { EpisodeLimits } from '#shared/environments/episode.ts'
-import type { Evaluation } from '#shared/protocol/run-report.ts'
 import { playEpisodes, type PlayingPolicy } from './play-episodes.ts'
 
 /** Draws after which a split counts as exhausted, per task asked for. */
@@ -40,15 +39,4 @@ export async function playGreedily<Task, State>(
 ): Promise<FinishedTask<Task>[]> {
   const episodes = await playEpisodes(policy, environment, tasks.map(task => ({ task })), limits)
   return episodes.map(({ success, reward, state }, index) => ({ task: tasks[index]!, success, reward, view: environment.view(state) }))
-}
-
-/** @returns the share of tasks solved exactly */
-export async function greedySuccess<Task, State>(
-  policy: PlayingPolicy,
-  environment: Environment<Task, State>,
-  tasks: readonly Task[],
-  limits: EpisodeLimits
-): Promise<Evaluation> {
-  const finished = await playGreedily(policy, environment, tasks, limits)
-  return { success: finished.filter(({ success }) => success).length / tasks.length, n: tasks.length }
 }

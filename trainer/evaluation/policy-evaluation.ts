@@ -3,18 +3,10 @@ import type { Environment } from '#shared/environments/environment.ts'
 import type { Episode, EpisodeLimits } from '#shared/environments/episode.ts'
 import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
 import { sha256Hex } from '#shared/crypto/sha256.ts'
-import { bootstrapMean, majoritySucceeds, passAtK, wilson, type Estimate } from './estimates.ts'
+import type { Estimate, SampledEvaluation } from '#shared/protocol/run-report.ts'
+import { bootstrapMean, majoritySucceeds, passAtK, wilson } from './estimates.ts'
 import { heldOutTasks } from './greedy-success.ts'
 import { playEpisodes, type PlayingPolicy } from './play-episodes.ts'
-
-/** Of k samples a task, at temperature 1. */
-export interface SampledEstimates {
-  readonly k: number
-  readonly avg: Estimate
-  /** pass@j for j = 1, 2, 4 … and k. */
-  readonly pass: readonly { readonly j: number; readonly estimate: Estimate }[]
-  readonly maj: Estimate
-}
 
 export interface PolicyEvaluation {
   readonly task: string
@@ -26,22 +18,25 @@ export interface PolicyEvaluation {
   /** Of greedy decoding, by name. */
   readonly metrics: Readonly<Record<string, Estimate>>
   /** Null without any. */
-  readonly sampled: SampledEstimates | null
+  readonly sampled: SampledEvaluation | null
 }
 
 export interface EvaluationRequest<Task, State> {
   readonly environment: Environment<Task, State>
   readonly limits: EpisodeLimits
-  /** Most held-out tasks. */
-  readonly tasks: number
+  readonly tasks: readonly Task[]
   /** k; 0 measures greedy decoding only. */
   readonly samples: number
   /** Of the random numbers of samples. */
   readonly seed: number
 }
 
-export async function evaluatePolicy<Task, State>(policy: PlayingPolicy, { environment, limits, tasks, samples: k, seed }: EvaluationRequest<Task, State>): Promise<PolicyEvaluation> {
-  const held = heldOutTasks(environment, tasks)
+/** @param request of whose `tasks` the first that many of the held-out ones are played */
+export function evaluatePolicy<Task, State>(policy: PlayingPolicy, request: Omit<EvaluationRequest<Task, State>, 'tasks'> & { readonly tasks: number }): Promise<PolicyEvaluation> {
+  return evaluateOnTasks(policy, { ...request, tasks: heldOutTasks(request.environment, request.tasks) })
+}
+
+export async function evaluateOnTasks<Task, State>(policy: PlayingPolicy, { environment, limits, tasks: held, samples: k, seed }: EvaluationRequest<Task, State>): Promise<PolicyEvaluation> {
   const greedy = await playEpisodes(policy, environment, held.map(task => ({ task })), limits)
   return {
     task: environment.name,
@@ -60,7 +55,7 @@ async function sampleAll<Task, State>(policy: PlayingPolicy, environment: Enviro
   return tasks.map((_, index) => episodes.slice(index * k, (index + 1) * k))
 }
 
-function sampledEstimates<State>(environment: Environment<unknown, State>, samples: readonly Episode<State>[][]): SampledEstimates {
+function sampledEstimates<State>(environment: Environment<unknown, State>, samples: readonly Episode<State>[][]): SampledEvaluation {
   const k = samples[0]!.length
   const successes = samples.map(episodes => episodes.filter(({ success }) => success).length)
   const votes = samples.map(episodes => majoritySucceeds(episodes.map(({ state, turns, success }) => ({ answer: environment.answer?.(state) ?? turns.at(-1)!.said.trim(), success }))))

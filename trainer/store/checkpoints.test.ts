@@ -61,6 +61,36 @@ describe('checkpoints', () => {
     expect(store.versions()).toEqual([50, 52])
   })
 
+  test('of the best version are kept until another is better, also by a later process', () => {
+    const { folder, store } = open(1)
+    expect(store.best()).toBeUndefined()
+    store.write(1, state(1))
+    store.nameBest({ version: 1, metric: 'success', value: 0.5 })
+    for (const version of [2, 3]) store.write(version, state(1))
+    expect(store.versions()).toEqual([1, 3])
+    const later = openCheckpoints({ folder, config, lora, baseModel: 'models/tiny', keep: 1 })
+    later.write(4, state(1))
+    expect([later.versions(), later.best()]).toEqual([[1, 4], { version: 1, metric: 'success', value: 0.5 }])
+    later.nameBest({ version: 4, metric: 'success', value: 0.75 })
+    later.write(5, state(1))
+    expect(later.versions()).toEqual([4, 5])
+    later.removeAfter(3)
+    later.write(4, state(2))
+    expect(later.best()).toBeUndefined()
+    writeFileSync(join(folder, 'best.json'), '{"version"')
+    expect(later.best()).toBeUndefined()
+  })
+
+  test('that are being measured are kept until they are', () => {
+    const { store } = open(1)
+    store.write(1, state(1))
+    store.hold(1)
+    for (const version of [2, 3]) store.write(version, state(1))
+    expect(store.versions()).toEqual([1, 3])
+    store.release(1)
+    expect(store.versions()).toEqual([3])
+  })
+
   test('that are damaged in any file are refused with the name of the file', () => {
     const { folder, store } = open()
     for (const name of ['adapter_model.safetensors', 'optimizer.safetensors', 'trainer-state.json']) {

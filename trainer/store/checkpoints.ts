@@ -11,9 +11,10 @@ import { fromPeftNames, peftAdapterConfig, toPeftNames, type LoraConfig } from '
 import { ModelFileError } from '#shared/model/model-file-error.ts'
 import { readSafetensors, writeSafetensors } from '#shared/model/safetensors.ts'
 import { count } from '#shared/protocol/identifiers.ts'
+import { bestVersion, type BestVersion } from '#shared/protocol/run-report.ts'
 import { decode, describeMalformed, v } from '#shared/protocol/schema.ts'
 import type { TrainedPolicyState } from '../learner/trained-policy.ts'
-import { writeFolderDurably, type FileContent } from './durable-file.ts'
+import { writeDurably, writeFolderDurably, type FileContent } from './durable-file.ts'
 
 const trainerState = v.strictObject({
   format: v.literal(1),
@@ -25,6 +26,7 @@ const trainerState = v.strictObject({
 
 /** Every one of these versions is kept for ever; between them only the newest are. */
 const KEPT_EVERY = 50
+const BEST_FILE = 'best.json'
 
 export interface CheckpointStore {
   write(version: number, state: TrainedPolicyState): void
@@ -32,6 +34,13 @@ export interface CheckpointStore {
   read(version: number): TrainedPolicyState
   /** Versions that have a folder, oldest first; whether they are whole is found out by reading. */
   versions(): number[]
+  /** Keeps a version that is being measured, until it is released. */
+  hold(version: number): void
+  release(version: number): void
+  /** What {@link nameBest} wrote last; undefined where nothing did, or its version is gone. */
+  best(): BestVersion | undefined
+  /** Keeps a version for good, or until another is better, and writes down in `best.json` which one that is. */
+  nameBest(best: BestVersion): void
   /** Forgets everything newer: it was never announced. */
   removeAfter(version: number): void
 }
@@ -58,8 +67,17 @@ export function openCheckpoints({ folder, config, lora, baseModel, keep }: Check
       .map(Number)
       .toSorted((a, b) => a - b)
 
+  const held = new Set<number>()
+  const bestFile = join(folder, BEST_FILE)
+  const best = (): BestVersion | undefined => {
+    const named = readBest(bestFile)
+    return named !== undefined && existsSync(folderOf(named.version)) ? named : undefined
+  }
   const prune = (): void => {
-    for (const version of versions().slice(0, -keep)) if (version % KEPT_EVERY !== 0) rmSync(folderOf(version), { recursive: true })
+    const named = best()?.version
+    for (const version of versions().slice(0, -keep)) {
+      if (version % KEPT_EVERY !== 0 && version !== named && !held.has(version)) rmSync(folderOf(version), { recursive: true })
+    }
   }
 
   return {
@@ -94,9 +112,30 @@ export function openCheckpoints({ folder, config, lora, baseModel, keep }: Check
         moments: readSafetensors(checked('optimizer.safetensors'), 'optimizer.safetensors')
       }
     },
+    hold: version => void held.add(version),
+    release: version => {
+      held.delete(version)
+      prune()
+    },
+    best,
+    nameBest: named => {
+      writeDurably(bestFile, json(named))
+      prune()
+    },
     removeAfter: version => {
+      if ((readBest(bestFile)?.version ?? 0) > version) rmSync(bestFile)
       for (const newer of versions()) if (newer > version) rmSync(folderOf(newer), { recursive: true })
     }
+  }
+}
+
+/** A file that says nothing usable says nothing: the evaluations in the run's books name the best version anew. */
+function readBest(path: string): BestVersion | undefined {
+  try {
+    const decoded = decode(bestVersion, JSON.parse(readFileSync(path, 'utf8')))
+    return decoded.kind === 'ok' ? decoded.value : undefined
+  } catch {
+    return undefined
   }
 }
 

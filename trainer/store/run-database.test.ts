@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const snapshot: RunSnapshot = {
   coordinator: createCoordinator({ stalenessBudget: 1, groupsPerBatch: 1, groupSize: 2, leaseDurationMs: 300 }),
   curriculum: createCurriculum(),
-  ledger: createRunLedger({ run: 'r', goal: 'g', mode: 'async', stalenessBudget: 1, seed: 0, updatesPlanned: 1, turns: 1 }, 0)
+  ledger: createRunLedger({ run: 'r', goal: 'g', task: 'reverse', mode: 'async', stalenessBudget: 1, seed: 0, updatesPlanned: 1, turns: 1 }, 0)
 }
 
 const shown = { version: 1, reward: 0.5, fractionZeroStd: 0.1, entropy: 1, mismatchKl: 0.01, maskedFraction: 0.02, gradientNorm: 0.3, lagMean: 1.5, stepSeconds: 2 }

@@ -54,7 +54,7 @@ function Run({ view, connectionLost, held, onHold }: RunProps) {
       {view.layers !== null && <LayersSection layers={view.layers} requests={view.requests} breaks={view.breaks} />}
       <PeersTable peers={view.peers} />
       <LinksTable links={view.links} />
-      <RolloutList rollouts={view.rollouts} />
+      <RolloutList task={view.task} rollouts={view.rollouts} />
     </div>
   )
 }

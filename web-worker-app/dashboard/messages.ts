@@ -30,6 +30,9 @@ export const messages = {
     success: 'Held-out success',
     successChange: (change: string, n: string) => `${change}, n = ${n}`,
     successFirst: (n: string) => `before the first update, n = ${n}`,
+    successInterval: (low: string, high: string) => `95 % interval ${low} to ${high}`,
+    successSampled: (k: string, avg: string, pass: string, maj: string) => `avg@${k} ${avg}, pass@${k} ${pass}, maj@${k} ${maj}`,
+    best: (value: string, version: string) => `best ${value} at version ${version}, kept`,
     successUnknown: 'not measured yet',
     reward: 'Reward',
     rewardFrom: (first: string) => `latest update; first was ${first}`,
@@ -113,8 +116,6 @@ export const messages = {
     noneOfKind: 'None of the latest rollouts is of this kind.',
     filter: 'Show',
     all: 'All',
-    prompt: 'Prompt',
-    completion: 'Completion',
     reward: (reward: string) => `reward ${reward}`,
     version: (version: string) => `version ${version}`,
     peer: (peer: string) => `peer ${peer}`

@@ -1,45 +1,43 @@
 import { useState } from 'react'
+import { EpisodeText } from '../environments/episode-text.tsx'
+import { OpenButton } from '../environments/open-button.tsx'
+import { OpenedRollout } from '../environments/opened-rollout.tsx'
 import { runMessages } from '../presentation/run-messages.ts'
 import { messages } from './messages.ts'
-import type { RolloutView, TurnView } from './view-model.ts'
+import type { RolloutView } from './view-model.ts'
 
 const text = messages.rollouts
 const FILTERS = ['all', 'accepted', 'stale', 'rejected'] as const
 type Filter = (typeof FILTERS)[number]
 
-function TurnText({ turn }: { readonly turn: TurnView }) {
-  return (
-    <p className="rollout-text">
-      <span className="visually-hidden">{text.prompt}: </span>
-      <span className="prompt">{turn.prompt}</span>
-      <span className="visually-hidden"> {text.completion}: </span>
-      <span className="completion">{turn.completion}</span>
-    </p>
-  )
+interface RolloutProps {
+  readonly rollout: RolloutView
 }
 
-function RolloutItem({ rollout }: { readonly rollout: RolloutView }) {
-  const facts = [rollout.reward, rollout.version, rollout.peer, rollout.reason]
+function Facts({ rollout: { reward, version, peer, reason } }: RolloutProps) {
+  return <p className="rollout-facts">{[reward, version, peer, reason].map(fact => fact !== null && <span key={fact}>{fact}</span>)}</p>
+}
+
+function RolloutItem({ rollout, onOpen }: RolloutProps & { readonly onOpen: () => void }) {
+  const { id, outcome, outcomeLabel, episode } = rollout
   return (
-    <li data-rollout={rollout.id} data-outcome={rollout.outcome} data-turns={rollout.earlier.length + 1}>
+    <li data-rollout={id} data-outcome={outcome} data-turns={episode.turns.length}>
       <div className="rollout-line">
-        <div className="rollout-turns">
-          {[...rollout.earlier, rollout].map((turn, index) => (
-            <TurnText key={index} turn={turn} />
-          ))}
-        </div>
-        <span className="chip" data-outcome={rollout.outcome}>
-          {rollout.outcomeLabel}
+        <EpisodeText turns={episode.turns} />
+        <span className="chip" data-outcome={outcome}>
+          {outcomeLabel}
         </span>
       </div>
-      <p className="rollout-facts">
-        {facts.map(fact => fact !== null && <span key={fact}>{fact}</span>)}
-      </p>
+      <div className="rollout-line">
+        <Facts rollout={rollout} />
+        <OpenButton id={id} onOpen={onOpen} />
+      </div>
     </li>
   )
 }
 
-export function RolloutList({ rollouts }: { readonly rollouts: readonly RolloutView[] }) {
+export function RolloutList({ task, rollouts }: { readonly task: string; readonly rollouts: readonly RolloutView[] }) {
+  const [opened, setOpened] = useState<RolloutView | null>(null)
   const [filter, setFilter] = useState<Filter>('all')
   const shown = filter === 'all' ? rollouts : rollouts.filter(rollout => rollout.outcome === filter)
   return (
@@ -56,12 +54,13 @@ export function RolloutList({ rollouts }: { readonly rollouts: readonly RolloutV
           ))}
         </div>
       </div>
+      {opened !== null && <OpenedRollout key={opened.id} id={opened.id} task={task} episode={opened.episode} facts={<Facts rollout={opened} />} onClose={() => setOpened(null)} />}
       {shown.length === 0 ? (
         <p className="muted">{rollouts.length === 0 ? text.none : text.noneOfKind}</p>
       ) : (
         <ol>
           {shown.map(rollout => (
-            <RolloutItem key={rollout.id} rollout={rollout} />
+            <RolloutItem key={rollout.id} rollout={rollout} onOpen={() => setOpened(rollout)} />
           ))}
         </ol>
       )}

@@ -150,14 +150,15 @@ test('of a run with several turns, rollouts are shown with all of them, and coun
   const earlier = [{ prompt: 'guess 1-9: ', completion: '5' }]
   const { rollouts, ...report } = sampleFeed.report
   const view = runView({ ...sampleFeed, report: { ...report, rollouts: { ...rollouts, finished: 310 } }, latestRollouts: [{ ...latest!, earlier }, latest!] })
-  expect(view.rollouts.map(({ earlier }) => earlier)).toEqual([earlier, []])
+  const last = { prompt: latest!.prompt, completion: latest!.completion }
+  expect(view.rollouts.map(({ episode }) => episode.turns)).toEqual([[...earlier, last], [last]])
   expect(view.cards.find(({ id }) => id === 'rollouts')).toMatchObject({ value: '310', note: 'finished; of their turns 872 accepted, 41 stale, 15 rejected' })
 })
 
 test('rollouts and rejections are told in words; an unknown reason comes through as it is', () => {
   const [accepted, rejected] = runView().rollouts
   expect(accepted).toMatchObject({ outcomeLabel: 'Accepted', reward: 'reward 1', reason: null, version: 'version 3', peer: 'peer bbbbbb' })
-  expect(rejected).toMatchObject({ completion: '<b>48</b>', reward: null, reason: 'its probabilities differ from the recomputed ones' })
+  expect(rejected).toMatchObject({ episode: { turns: [{ completion: '<b>48</b>' }] }, reward: null, reason: 'its probabilities differ from the recomputed ones' })
   expect(runView().rejections.map(({ reason, count }) => [reason, count])).toEqual([
     ['log_prob_mismatch', 12],
     ['wrong_version', 3]

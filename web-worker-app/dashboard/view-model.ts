@@ -1,7 +1,8 @@
 /** What the dashboard shows, from what the session knows. Numbers are those of `feed.report`, which is also the report file. Pure. */
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
+import { shownEpisode, type ShownEpisode } from '../session/shown-episode.ts'
 import { formatBytes, formatDecimal, formatDuration, formatInteger, formatPercent, formatPoints, formatRate, formatSignificant, NOT_YET, shortPeerId } from '../presentation/format.ts'
-import { successSoFar } from '../presentation/held-out-success.ts'
+import { successSoFar, type MeasuredSuccess } from '../presentation/held-out-success.ts'
 import { describeRejection, runMessages } from '../presentation/run-messages.ts'
 import { isOver } from '../presentation/run-phase.ts'
 import type { SessionSnapshot } from '../session/session-store.ts'
@@ -29,15 +30,9 @@ export interface CardView {
   readonly note: string
 }
 
-export interface TurnView {
-  readonly prompt: string
-  readonly completion: string
-}
-
-export interface RolloutView extends TurnView {
+export interface RolloutView {
   readonly id: string
-  /** Before the one that `prompt` and `completion` show, oldest first. */
-  readonly earlier: readonly TurnView[]
+  readonly episode: ShownEpisode
   readonly outcome: RunFeed['latestRollouts'][number]['outcome']
   readonly outcomeLabel: string
   readonly reward: string | null
@@ -59,6 +54,8 @@ export interface RunView {
   /** Newest first, as are the breaks. */
   readonly requests: readonly RequestView[]
   readonly breaks: readonly BreakView[]
+  /** Name of the environment. */
+  readonly task: string
   readonly rollouts: readonly RolloutView[]
   /** Most frequent first. */
   readonly rejections: readonly { readonly reason: string; readonly label: string; readonly count: number }[]
@@ -105,7 +102,24 @@ function successCard(feed: RunFeed): CardView {
       : latest !== null && before !== null
         ? cards.successChange(formatPoints(latest.success - before.success), formatInteger(latest.n))
         : cards.successFirst(formatInteger(shown.n))
-  return { id: 'success', label: cards.success, value: value === '' ? NOT_YET : value, note }
+  return { id: 'success', label: cards.success, value: value === '' ? NOT_YET : value, note: [note, ...evaluationNotes(shown), ...bestNote(feed)].join('; ') }
+}
+
+/** How sure the figure is, and what samples said. */
+function evaluationNotes(measured: MeasuredSuccess | null): string[] {
+  const { cards } = messages
+  if (measured === null) return []
+  const { interval, sampled } = measured
+  const notes = interval === undefined ? [] : [cards.successInterval(formatPercent(interval[0], 1), formatPercent(interval[1], 1))]
+  if (sampled === undefined) return notes
+  const pass = sampled.pass.at(-1)!.estimate.value
+  return [...notes, cards.successSampled(formatInteger(sampled.k), formatPercent(sampled.avg.value, 1), formatPercent(pass, 1), formatPercent(sampled.maj.value, 1))]
+}
+
+function bestNote({ report: { best } }: RunFeed): string[] {
+  if (best === undefined) return []
+  const isShare = best.metric === 'success'
+  return [messages.cards.best(isShare ? formatPercent(best.value, 1) : `${best.metric} ${formatSignificant(best.value)}`, formatInteger(best.version))]
 }
 
 function rateCard({ phase, tokensPerSecond, report: { throughput } }: RunFeed): CardView {
@@ -159,9 +173,7 @@ function rolloutViews(feed: RunFeed): RolloutView[] {
   const text = messages.rollouts
   return feed.latestRollouts.map(rollout => ({
     id: rollout.id,
-    earlier: rollout.earlier ?? [],
-    prompt: rollout.prompt,
-    completion: rollout.completion,
+    episode: shownEpisode(rollout),
     outcome: rollout.outcome,
     outcomeLabel: runMessages.outcome[rollout.outcome],
     reward: rollout.reward === null ? null : text.reward(formatSignificant(rollout.reward)),
@@ -208,6 +220,7 @@ export function dashboardView(snapshot: SessionSnapshot): DashboardView {
     layers: coverage === undefined ? null : layersView(coverage),
     requests: coverage === undefined ? [] : requestViews(coverage),
     breaks: coverage === undefined ? [] : breakViews(coverage),
+    task: feed.task,
     rollouts: rolloutViews(feed),
     rejections: rejectionViews(feed)
   }

@@ -77,5 +77,5 @@ function resultSentence(end: HandEnd, won: number, bigBlind: number, seat: Seat,
   const cards = end.hands === undefined ? '' : `: ${end.hands[seat]} against ${end.hands[otherSeat(seat)]}`
   if (won === 0) return `Split pot${cards}`
   const blinds = (Math.abs(won) / bigBlind).toLocaleString('en', { maximumFractionDigits: 1 })
-  return `${won > 0 ? policy : opponent} wins ${Math.abs(won)} chips (${blinds} big blinds)${cards}`
+  return `${won > 0 ? policy : opponent} wins ${Math.abs(won)} chips (${blinds} big blind${blinds === '1' ? '' : 's'})${cards}`
 }

@@ -25,7 +25,7 @@ function Player({ player }: { readonly player: PlayerView }) {
   return (
     <p className="holdem-player">
       <strong>{player.name}</strong> <span className="muted">({player.position})</span>{' '}
-      {player.cards === undefined ? <span className="muted">cards not shown</span> : <Cards cards={player.cards} />} {player.stack.toLocaleString('en')} chips
+      {player.cards === undefined ? <span className="muted">cards not shown</span> : <Cards cards={player.cards} />} <span className="nowrap">{player.stack.toLocaleString('en')} chips</span>
     </p>
   )
 }

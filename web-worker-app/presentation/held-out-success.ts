@@ -1,5 +1,6 @@
 /** Held-out success over the run, from the report and the live evaluations. */
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
+import type { Evaluation } from '#shared/protocol/run-report.ts'
 
 export interface MeasuredSuccess {
   readonly version: number
@@ -7,6 +8,9 @@ export interface MeasuredSuccess {
   readonly success: number
   /** Held-out tasks tried. */
   readonly n: number
+  /** 95 %, of `success`. */
+  readonly interval?: Evaluation['interval']
+  readonly sampled?: Evaluation['sampled']
 }
 
 /** In order of version; the report's `before` is version 0. At most one point per version. */

@@ -45,6 +45,7 @@ export const sampleFeed: RunFeed = {
   phase: 'running',
   updatesPlanned: 12,
   goal: 'Add, subtract and multiply two numbers.',
+  task: 'arithmetic',
   metrics: [
     { version: 1, reward: 0.45, fractionZeroStd: 0.3, entropy: 1.1, mismatchKl: 0.002, maskedFraction: 0.01, gradientNorm: 0.9, lagMean: 0, stepSeconds: 2.8 },
     { version: 2, reward: 0.5, fractionZeroStd: 0.28, entropy: 0.9, mismatchKl: 0.004, maskedFraction: 0.01, gradientNorm: 0.5, lagMean: 1, stepSeconds: 2.7 },

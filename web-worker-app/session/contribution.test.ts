@@ -67,7 +67,7 @@ test('what the feed has shown stays readable, however much is judged after it', 
   contribution.seen([shown('7/0'), shown('7/2')])
   judge(2, all.length)
   const { ownRollouts } = contribution.snapshot()
-  expect(ownRollouts.slice(0, 3).map(({ id, text }) => [id, text?.completion])).toEqual([
+  expect(ownRollouts.slice(0, 3).map(({ id, episode }) => [id, episode?.turns[0]?.completion])).toEqual([
     ['7/2', '2'],
     ['7/0', '2'],
     ['7/95', undefined]

@@ -2,6 +2,7 @@ import type { FinishedRollout } from '#shared/coordination/volunteer-state.ts'
 import { LIMITS } from '#shared/protocol/limits.ts'
 import type { Verdict } from '#shared/protocol/rollout.ts'
 import type { ShownRollout } from '#shared/protocol/run-feed.ts'
+import { shownEpisode } from './shown-episode.ts'
 import { OWN_ROLLOUTS_SHOWN, type OwnRollout, type VolunteerSnapshot } from './session-store.ts'
 
 const SPEED_WINDOW_MS = 10_000
@@ -38,7 +39,7 @@ export class Contribution {
     const tokens = rollouts.reduce((total, { rollout }) => total + rollout.tokens.length, 0)
     this.#tokens += tokens
     this.#recent.push({ time: this.#now(), tokens })
-    for (const { rollout: { id, version, tokens } } of rollouts) this.#unjudged.set(id, { id, text: null, version, tokens: tokens.length, outcome: 'sent', reward: null, rejection: null })
+    for (const { rollout: { id, version, tokens } } of rollouts) this.#unjudged.set(id, { id, episode: null, version, tokens: tokens.length, outcome: 'sent', reward: null, rejection: null })
     for (const id of this.#unjudged.keys()) {
       if (this.#unjudged.size <= WAITING_KEPT) break
       this.#unjudged.delete(id)
@@ -67,12 +68,12 @@ export class Contribution {
 
   /** @param shown of this tab, from the run's feed */
   seen(shown: readonly ShownRollout[]): void {
-    const texts = new Map(shown.map(({ id, prompt, completion }) => [id, { prompt, completion }]))
-    for (const [id, text] of texts) {
+    const episodes = new Map(shown.map(rollout => [rollout.id, shownEpisode(rollout)]))
+    for (const [id, episode] of episodes) {
       const rollout = this.#unjudged.get(id)
-      if (rollout !== undefined) this.#unjudged.set(id, { ...rollout, text })
+      if (rollout !== undefined) this.#unjudged.set(id, { ...rollout, episode })
     }
-    this.#judged = readableFirst(this.#judged.map(rollout => ({ ...rollout, text: rollout.text ?? texts.get(rollout.id) ?? null })))
+    this.#judged = readableFirst(this.#judged.map(rollout => ({ ...rollout, episode: rollout.episode ?? episodes.get(rollout.id) ?? null })))
   }
 
   snapshot(): Pick<VolunteerSnapshot, 'tokens' | 'tokensPerSecond' | 'accepted' | 'rejected' | 'ownRollouts'> {
@@ -90,7 +91,7 @@ export class Contribution {
 }
 
 function readableFirst(rollouts: readonly OwnRollout[]): OwnRollout[] {
-  const readable = rollouts.filter(({ text }) => text !== null)
-  const others = rollouts.filter(({ text }) => text === null)
+  const readable = rollouts.filter(({ episode }) => episode !== null)
+  const others = rollouts.filter(({ episode }) => episode === null)
   return [...readable.slice(0, OWN_ROLLOUTS_SHOWN), ...others.slice(0, WAITING_KEPT)]
 }

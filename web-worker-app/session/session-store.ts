@@ -8,6 +8,7 @@ import type { ENGINE_KINDS, LinkStatus, PeerState } from '#shared/protocol/peer-
 import type { RunDescription } from '#shared/protocol/run-description.ts'
 import type { RunFeed } from '#shared/protocol/run-feed.ts'
 import type { LayerRange } from '#shared/scheduling/layer-range.ts'
+import type { ShownEpisode } from './shown-episode.ts'
 import type { Linking } from '../mesh/linking.ts'
 import type { Reachability } from '../mesh/reachability.ts'
 import { INITIAL_SITE_STATE, type SiteState } from '../storage/site-storage.ts'
@@ -56,7 +57,7 @@ export type VolunteerReason =
 export interface OwnRollout {
   readonly id: string
   /** null until the run's feed has shown it; the feed shows a few of all tabs'. */
-  readonly text: { readonly prompt: string; readonly completion: string } | null
+  readonly episode: ShownEpisode | null
   readonly version: number
   /** Generated tokens. */
   readonly tokens: number

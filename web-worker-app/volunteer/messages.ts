@@ -107,8 +107,6 @@ export const messages = {
   own: {
     title: 'Your latest answers',
     empty: 'They appear here as soon as your tab has finished some.',
-    prompt: 'Prompt',
-    answer: 'Answer',
     unseenText: (id: string, tokens: number) => `Rollout ${id}, ${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,
     version: (version: number) => `version ${version}`,
     sent: 'The trainer is checking it.',

@@ -1,41 +1,58 @@
+import { useState } from 'react'
+import { EpisodeText } from '../environments/episode-text.tsx'
+import { OpenButton } from '../environments/open-button.tsx'
+import { OpenedRollout } from '../environments/opened-rollout.tsx'
+import type { ShownEpisode } from '../session/shown-episode.ts'
 import { messages } from './messages.ts'
 import type { OwnRolloutView } from './own-rollouts.ts'
 
-function RolloutText({ rollout }: { readonly rollout: OwnRolloutView }) {
-  if (rollout.text === null) return <p className="rollout-name">{rollout.name}</p>
+interface RolloutProps {
+  readonly rollout: OwnRolloutView
+}
+
+function Facts({ rollout: { verdict, version } }: RolloutProps) {
   return (
-    <p className="rollout-text">
-      <span className="visually-hidden">{messages.own.prompt}: </span>
-      <span className="prompt">{rollout.text.prompt}</span>
-      <span className="visually-hidden"> {messages.own.answer}: </span>
-      <span className="completion">{rollout.text.completion}</span>
+    <p className="muted">
+      {verdict} <span className="nowrap">({version})</span>
     </p>
   )
 }
 
+function OwnRollout({ rollout, onOpen }: RolloutProps & { readonly onOpen: (episode: ShownEpisode) => void }) {
+  const { id, episode, name, outcome, outcomeLabel } = rollout
+  return (
+    <li data-rollout={id}>
+      <div className="rollout-line">
+        {episode === null ? <p className="rollout-name">{name}</p> : <EpisodeText turns={episode.turns} />}
+        <span className="chip" data-outcome={outcome}>
+          {outcomeLabel}
+        </span>
+      </div>
+      <div className="rollout-line">
+        <Facts rollout={rollout} />
+        {episode !== null && <OpenButton id={id} onOpen={() => onOpen(episode)} />}
+      </div>
+    </li>
+  )
+}
+
 /** The last rollouts of this tab, with what the trainer decided. */
-export function OwnRollouts({ rollouts }: { readonly rollouts: readonly OwnRolloutView[] }) {
+export function OwnRollouts({ task, rollouts }: { readonly task: string; readonly rollouts: readonly OwnRolloutView[] }) {
+  const [opened, setOpened] = useState<{ readonly rollout: OwnRolloutView; readonly episode: ShownEpisode } | null>(null)
   return (
     <section className="card own-rollouts lines" aria-labelledby="own-rollouts">
       <h2 id="own-rollouts" className="card-title">
         {messages.own.title}
       </h2>
+      {opened !== null && (
+        <OpenedRollout key={opened.rollout.id} id={opened.rollout.id} task={task} episode={opened.episode} facts={<Facts rollout={opened.rollout} />} onClose={() => setOpened(null)} />
+      )}
       {rollouts.length === 0 ? (
         <p className="muted">{messages.own.empty}</p>
       ) : (
         <ol>
           {rollouts.map(rollout => (
-            <li key={rollout.id} data-rollout={rollout.id}>
-              <div className="rollout-line">
-                <RolloutText rollout={rollout} />
-                <span className="chip" data-outcome={rollout.outcome}>
-                  {rollout.outcomeLabel}
-                </span>
-              </div>
-              <p className="muted">
-                {rollout.verdict} <span className="nowrap">({rollout.version})</span>
-              </p>
-            </li>
+            <OwnRollout key={rollout.id} rollout={rollout} onOpen={episode => setOpened({ rollout, episode })} />
           ))}
         </ol>
       )}

@@ -10,8 +10,8 @@ export interface OwnRolloutView {
   readonly id: string
   readonly outcome: OwnRollout['outcome']
   readonly outcomeLabel: string
-  readonly text: OwnRollout['text']
-  /** Stands in for the text. */
+  readonly episode: OwnRollout['episode']
+  /** Stands in for the texts. */
   readonly name: string
   readonly version: string
   readonly verdict: string
@@ -36,7 +36,7 @@ export function ownRolloutViews(rollouts: readonly OwnRollout[]): OwnRolloutView
     id: rollout.id,
     outcome: rollout.outcome,
     outcomeLabel: runMessages.outcome[rollout.outcome],
-    text: rollout.text,
+    episode: rollout.episode,
     name: messages.own.unseenText(rollout.id, rollout.tokens),
     version: messages.own.version(rollout.version),
     verdict: verdictOf(rollout)

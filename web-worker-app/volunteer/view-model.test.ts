@@ -107,20 +107,20 @@ test('what the tab has done stays visible after it was stopped', () => {
 })
 
 test('own rollouts carry their text where it is known, and every rejection in words', () => {
-  const rejected = REJECTION_REASONS.map((rejection, i) => ({ id: `90/${i}`, text: null, version: 3, tokens: 1, outcome: 'rejected', reward: null, rejection }) as const)
+  const rejected = REJECTION_REASONS.map((rejection, i) => ({ id: `90/${i}`, episode: null, version: 3, tokens: 1, outcome: 'rejected', reward: null, rejection }) as const)
   const { ownRollouts } = volunteerView(
     sampleSnapshot(run, {
       ownRollouts: [
-        { id: '40/1', text: { prompt: '12+35=', completion: '47' }, version: 3, tokens: 3, outcome: 'accepted', reward: 0.25, rejection: null },
-        { id: '41/0', text: null, version: 3, tokens: 4, outcome: 'sent', reward: null, rejection: null },
+        { id: '40/1', episode: { turns: [{ prompt: '12+35=', completion: '47' }], record: undefined, reward: 0.25 }, version: 3, tokens: 3, outcome: 'accepted', reward: 0.25, rejection: null },
+        { id: '41/0', episode: null, version: 3, tokens: 4, outcome: 'sent', reward: null, rejection: null },
         ...rejected
       ]
     }),
     device
   )
   expect(ownRollouts).toHaveLength(OWN_ROLLOUTS_ON_PAGE)
-  expect(ownRollouts[1]).toMatchObject({ text: null, name: 'Rollout 41/0, 4 tokens', verdict: messages.own.sent })
-  expect(ownRollouts[0]).toMatchObject({ text: { prompt: '12+35=', completion: '47' }, verdict: 'Your answer passed every check. Reward 0.25.' })
+  expect(ownRollouts[1]).toMatchObject({ episode: null, name: 'Rollout 41/0, 4 tokens', verdict: messages.own.sent })
+  expect(ownRollouts[0]).toMatchObject({ episode: { turns: [{ prompt: '12+35=', completion: '47' }] }, verdict: 'Your answer passed every check. Reward 0.25.' })
   for (const { verdict } of ownRollouts.slice(2)) expect(verdict).not.toMatch(/_/)
 })
 

@@ -79,6 +79,8 @@ export interface VolunteerView {
   readonly download: { readonly fraction: number; readonly text: string } | null
   /** null until the tab has been started once. */
   readonly contribution: ContributionView | null
+  /** Name of the run's environment; empty before the run's feed has told it. */
+  readonly task: string
   readonly ownRollouts: readonly OwnRolloutView[]
   readonly run: RunPicture | null
   /** Stands in for the picture of the run. */
@@ -234,6 +236,7 @@ export function volunteerView(snapshot: SessionSnapshot, device: Device): Volunt
     controls: controlsFor(volunteer.state),
     download: firstDownload(snapshot),
     contribution: contributionView(volunteer),
+    task: feed?.task ?? '',
     ownRollouts: ownRolloutViews(volunteer.ownRollouts),
     run: feed === undefined ? null : runPicture(feed),
     runMissing: description === undefined ? messages.run.none : messages.run.waiting

@@ -43,7 +43,7 @@ export function VolunteerPage() {
           {contributing && <LinkList links={linkViews(snapshot.volunteer.paths)} />}
           <NetworkCard network={networkView(snapshot)} commands={commands} />
           <StorageCard storage={storageView(snapshot)} commands={commands} />
-          {(contributing || view.ownRollouts.length > 0) && <OwnRollouts rollouts={view.ownRollouts} />}
+          {(contributing || view.ownRollouts.length > 0) && <OwnRollouts task={view.task} rollouts={view.ownRollouts} />}
         </div>
         <SwarmPicture view={view} contributing={contributing} />
       </div>

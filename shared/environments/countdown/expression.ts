@@ -41,6 +41,14 @@ export interface ExpressionRules {
   readonly useAll: boolean
 }
 
+/** One operation of an expression. */
+export interface ExpressionStep {
+  readonly left: Rational
+  readonly operation: Operation
+  readonly right: Rational
+  readonly result: Rational
+}
+
 const MOST_CHARACTERS = 256
 const DEEPEST = 32
 
@@ -55,8 +63,9 @@ class Refusal extends Error {
   }
 }
 
-export function readExpression(text: string, rules: ExpressionRules): ReadExpression {
-  const reader = new Reader(text, rules)
+/** @param computed is told of every operation, in their order */
+export function readExpression(text: string, rules: ExpressionRules, computed: (step: ExpressionStep) => void = () => {}): ReadExpression {
+  const reader = new Reader(text, rules, computed)
   try {
     const value = reader.read()
     const [fault] = reader.faults
@@ -72,13 +81,15 @@ class Reader {
   readonly faults: { readonly code: ExpressionFault; readonly position: number }[] = []
   readonly #text: string
   readonly #rules: ExpressionRules
+  readonly #computed: (step: ExpressionStep) => void
   readonly #left: number[]
   #at = 0
   #depth = 0
 
-  constructor(text: string, rules: ExpressionRules) {
+  constructor(text: string, rules: ExpressionRules, computed: (step: ExpressionStep) => void) {
     this.#text = text
     this.#rules = rules
+    this.#computed = computed
     this.#left = [...rules.numbers]
   }
 
@@ -108,8 +119,10 @@ class Reader {
       if (operation === undefined) return value
       this.#advance()
       if (!this.#rules.operations.includes(operation)) this.#fault('operation_not_allowed', position)
-      const result = apply(operation, value, operand())
+      const right = operand()
+      const result = apply(operation, value, right)
       if (result === undefined) this.#fault('division_by_zero', position)
+      else this.#computed({ left: value, operation, right, result })
       value = result ?? whole(0)
     }
   }

@@ -34,6 +34,11 @@ export function equals(a: Rational, b: Rational): boolean {
   return a.numerator === b.numerator && a.denominator === b.denominator
 }
 
+/** `7/2`, or `3` where it is whole. */
+export function rationalText({ numerator, denominator }: Rational): string {
+  return denominator === 1 ? String(numerator) : `${numerator}/${denominator}`
+}
+
 function reduced(numerator: number, denominator: number): Rational {
   const sign = denominator < 0 ? -1 : 1
   const divisor = greatestCommonDivisor(Math.abs(numerator), Math.abs(denominator)) * sign

@@ -9,6 +9,7 @@ import { playAction, startHand } from './hand.ts'
 import { openBoard, type Action, type HandState } from './hand-state.ts'
 import { playHand } from './match.ts'
 import { PLAYERS, PLAYER_NAMES } from './players.ts'
+import { readHandHistory } from './read-hand-history.ts'
 
 const name = fc.constantFrom(...PLAYER_NAMES)
 
@@ -44,6 +45,30 @@ function replay(text: string): HandState {
   return hand
 }
 
+describe('what is no hand is read as none', () => {
+  const hand = playHand({ blinds: { small: 1, big: 2 }, stack: 100 }, '3', [PLAYERS['calling-station'], PLAYERS['calling-station']])
+  const text = handHistory({ hand, players: ['a', 'b'] })
+  const [hole] = /(?<=d dh p1 ).{4}/.exec(text)!
+
+  test.each<readonly [what: string, found: string, instead: string]>([
+    ['nothing', text, ''],
+    ['other text', text, 'not TOML'],
+    ['an array that is not closed', ']\n', '\n'],
+    ['another game', '"NT"', '"PO"'],
+    ['no players', 'players = ', 'seats = '],
+    ['an action out of turn', 'p2 cc', 'p1 cc'],
+    ['an action against the rules', 'p2 cc', 'p2 cbr 999'],
+    ['a card that is dealt twice', hole, hole.slice(0, 2).repeat(2)],
+    ['cards that are none', hole, 'ZzZz'],
+    ['blinds the wrong way round', '[1, 2]', '[2, 1]'],
+    ['a stack of nothing', '[100, 100]', '[0, 100]']
+  ])('%s', (_, found, instead) => {
+    expect(readHandHistory(text)).toBeDefined()
+    expect(text).toContain(found)
+    expect(readHandHistory(text.replace(found, instead))).toBeUndefined()
+  })
+})
+
 describe('a hand history', () => {
   test('is TOML from which the hand can be played again to the same stacks', () => {
     fc.assert(
@@ -52,6 +77,9 @@ describe('a hand history', () => {
         const text = handHistory({ hand, players: [button, bigBlind] })
         const again = replay(text)
         expect([again.stacks, again.actions]).toEqual([hand.stacks, hand.actions])
+        const read = readHandHistory(text)
+        expect(read?.players).toEqual([button, bigBlind])
+        expect(handHistory(read!)).toBe(text)
         expect(parse(text)).toMatchObject({ variant: 'NT', finishing_stacks: [hand.stacks[1], hand.stacks[0]], players: [bigBlind, button] })
       }),
       runs(40)

@@ -13,6 +13,9 @@ export interface HandOfPlayers {
   readonly players: Both<string>
 }
 
+/** Of the player that is trained, in the record of a rollout. */
+export const POLICY_NAME = 'policy'
+
 /**
  * Players are numbered as PHH has it with two of them: p1 is the big blind, p2 the button, and `blinds_or_straddles` is
  * assigned in reverse.

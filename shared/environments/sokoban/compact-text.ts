@@ -1,5 +1,5 @@
-import { FLOOR, type Board } from './board.ts'
-import { cellCharacter } from './xsb.ts'
+import { FLOOR, WALL, type Board } from './board.ts'
+import { cellCharacter, parseXsb } from './xsb.ts'
 
 /**
  * A board as the policy reads it: XSB characters with `-` for floor, rows joined by `/`, without the outermost walls, then `=`. The four
@@ -15,4 +15,14 @@ export function compactText(board: Board): string {
     rows.push(text)
   }
   return `${rows.join('/')}=`
+}
+
+/** The board that {@link compactText} wrote; undefined for any other text. */
+export function readCompactText(text: string): Board | undefined {
+  const rows = /^([^=]+)=$/.exec(text)?.[1]?.split('/') ?? []
+  const width = rows[0]?.length ?? 0
+  if (rows.some(row => row.length !== width)) return undefined
+  const edge = WALL.repeat(width + 2)
+  const parsed = parseXsb([edge, ...rows.map(row => `${WALL}${row}${WALL}`), edge].join('\n'))
+  return parsed.kind === 'ok' ? parsed.board : undefined
 }

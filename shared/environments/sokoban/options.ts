@@ -1,5 +1,6 @@
 import { v } from '../../protocol/schema.ts'
 import { levelsExist, type LevelSettings } from './level-generator.ts'
+import { DEFAULT_MOVES_PER_TURN, MOST_MOVES_PER_TURN } from './play-turn.ts'
 import { LARGEST_INNER_SIDE } from './room.ts'
 
 export interface SokobanOptions extends LevelSettings {
@@ -17,9 +18,9 @@ export interface SokobanOptions extends LevelSettings {
  * board often, and a whole episode fits 256 characters.
  */
 const DEFAULTS = {
-  'sokoban-tiny': { side: 5, boxes: 1, innerWalls: 2, minPushes: 1, maxPushes: 99, turns: 4, movesPerTurn: 8, partialCredit: 0.2 },
-  'sokoban-1': { side: 6, boxes: 1, innerWalls: 5, minPushes: 1, maxPushes: 99, turns: 8, movesPerTurn: 8, partialCredit: 0.2 },
-  'sokoban-2': { side: 6, boxes: 2, innerWalls: 5, minPushes: 2, maxPushes: 99, turns: 8, movesPerTurn: 8, partialCredit: 0.2 }
+  'sokoban-tiny': { side: 5, boxes: 1, innerWalls: 2, minPushes: 1, maxPushes: 99, turns: 4, movesPerTurn: DEFAULT_MOVES_PER_TURN, partialCredit: 0.2 },
+  'sokoban-1': { side: 6, boxes: 1, innerWalls: 5, minPushes: 1, maxPushes: 99, turns: 8, movesPerTurn: DEFAULT_MOVES_PER_TURN, partialCredit: 0.2 },
+  'sokoban-2': { side: 6, boxes: 2, innerWalls: 5, minPushes: 2, maxPushes: 99, turns: 8, movesPerTurn: DEFAULT_MOVES_PER_TURN, partialCredit: 0.2 }
 } as const satisfies Readonly<Record<string, SokobanOptions>>
 
 export type SokobanVariant = keyof typeof DEFAULTS
@@ -39,7 +40,7 @@ export function sokobanOptions(variant: SokobanVariant) {
       minPushes: v.optional(whole(1, 99), defaults.minPushes),
       maxPushes: v.optional(whole(1, 99), defaults.maxPushes),
       turns: v.optional(whole(1, 64), defaults.turns),
-      movesPerTurn: v.optional(whole(1, 100), defaults.movesPerTurn),
+      movesPerTurn: v.optional(whole(1, MOST_MOVES_PER_TURN), defaults.movesPerTurn),
       partialCredit: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.9)), defaults.partialCredit)
     }),
     v.check(({ side, boxes, innerWalls }) => (side - 2) ** 2 - innerWalls > 2 * boxes, 'ones that leave room inside for boxes, goals and player: fewer innerWalls or boxes, or a larger side'),

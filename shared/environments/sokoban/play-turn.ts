@@ -1,5 +1,9 @@
 import { DIRECTIONS, isSolved, move, type Board, type Direction, type MoveKind } from './board.ts'
 
+/** Most moves that are read from one turn's text: unless options say otherwise, and the most that they may say. */
+export const DEFAULT_MOVES_PER_TURN = 8
+export const MOST_MOVES_PER_TURN = 100
+
 /** Why no more moves were carried out: the text ended, a character is no move, the limit came, or the level is solved. */
 export type TurnEnd = 'text-ended' | 'no-move' | 'limit' | 'solved'
 

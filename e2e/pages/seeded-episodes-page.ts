@@ -1,0 +1,9 @@
+import { playSeededEpisodes } from './seeded-episodes.ts'
+
+declare global {
+  interface Window {
+    playSeededEpisodes: typeof playSeededEpisodes
+  }
+}
+
+window.playSeededEpisodes = playSeededEpisodes
