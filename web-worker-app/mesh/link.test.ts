@@ -88,7 +88,7 @@ test('hidden states of one link are not held up by pieces of another', async () 
 test('hidden states, and the piece they are behind, leave in as many bursts as they need: SCTP sends four packets for each message', async () => {
   const { ends: [a, b], connect } = memoryChannels()
   const messages: number[] = []
-  b.stages.addEventListener('message', ({ data }) => void messages.push((data as ArrayBuffer).byteLength))
+  b.stages.addEventListener('message', event => void messages.push((event as MessageEvent<ArrayBuffer>).data.byteLength))
   const [first, second] = [linkOver(a), linkOver(b)]
   connect()
   await expect.poll(() => first.link.isUp && second.link.isUp).toBe(true)
