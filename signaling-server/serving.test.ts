@@ -153,7 +153,7 @@ test('fragments of neighbours that cannot be linked pass through as bytes', asyn
   one.tell('stage_fragment', { pipeline: place.pipeline, fragment: Uint8Array.of(1, 2, 3) })
   const { fragment } = await two.hear<{ fragment: Uint8Array }>('stage_fragment')
   expect([...fragment]).toEqual([1, 2, 3])
-  one.tell('stage_fragment', { pipeline: place.pipeline, fragment: new Uint8Array(LIMITS.pieceBytes + 1) })
+  one.tell('stage_fragment', { pipeline: place.pipeline, fragment: new Uint8Array(LIMITS.stageFragmentBytes + 1) })
   expect(await one.hear('refused')).toMatchObject({ code: 'malformed', detail: expect.stringContaining('stage_fragment') })
   one.tell('stage_fragment', { pipeline: place.pipeline, fragment: Uint8Array.of(4) })
   expect([...(await two.hear<{ fragment: Uint8Array }>('stage_fragment')).fragment]).toEqual([4])
