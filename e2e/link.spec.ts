@@ -94,13 +94,13 @@ for (const way of WAYS) {
 
 test('relay: what is too long for a fragment is refused before it is sent, and what comes after it arrives', async ({ page }) => {
   await openLink(page, 'relay')
-  await expect(page.evaluate(bytes => window.links.sendOverRelay(0, bytes), LIMITS.pieceBytes + 1)).rejects.toThrow(`${LIMITS.pieceBytes} are the most`)
+  await expect(page.evaluate(bytes => window.links.sendOverRelay(0, bytes), LIMITS.stageFragmentBytes + 1)).rejects.toThrow(`${LIMITS.stageFragmentBytes} are the most`)
   await page.evaluate(() => window.links.sayAll(0, 1))
   expect((await hears(page, 1, 'fragment', 1)).map(heard => heard.kind)).toEqual(['up', 'fragment'])
 })
 
 for (const kind of KINDS) {
-  for (const [channel, bytes] of [['control', MESSAGE_CHARACTERS + 1], ['bulk', LIMITS.pieceBytes + 100], ['stages', LIMITS.pieceBytes + 1]] as const) {
+  for (const [channel, bytes] of [['control', MESSAGE_CHARACTERS + 1], ['bulk', LIMITS.pieceBytes + 100], ['stages', LIMITS.stageFragmentBytes + 1]] as const) {
     test(`${kind}: what is too long for ${channel} is named as that`, async ({ page }) => {
       await openLink(page, kind)
       await page.evaluate(([channel, bytes]) => window.links.sendUnchecked(0, channel, bytes), [channel, bytes] as const)

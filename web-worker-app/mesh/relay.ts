@@ -49,7 +49,7 @@ export class Relay implements StageLink {
 
   /** @throws {RangeError} when it is longer than a fragment: the server would refuse it */
   sendStageFragment(fragment: Uint8Array<ArrayBuffer>): void {
-    if (fragment.byteLength > LIMITS.pieceBytes) throw new RangeError(`a fragment of ${fragment.byteLength} bytes for pipeline ${this.#pipeline}: ${LIMITS.pieceBytes} are the most`)
+    if (fragment.byteLength > LIMITS.stageFragmentBytes) throw new RangeError(`a fragment of ${fragment.byteLength} bytes for pipeline ${this.#pipeline}: ${LIMITS.stageFragmentBytes} are the most`)
     if (!this.isUp) return
     this.#bytesSent += fragment.byteLength
     this.#server.passOn(this.#pipeline, fragment)
