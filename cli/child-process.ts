@@ -62,8 +62,9 @@ export class Child {
     })
     createInterface({ input: this.#process.stdout! }).on('line', line => this.#hear(line))
     createInterface({ input: this.#process.stderr! }).on('line', line => this.#keepErrorLine(line))
-    this.exited = once(this.#process, 'close').then(([code, signal]: (number | string | null)[]) => {
-      this.#log.end()
+    this.exited = once(this.#process, 'close').then(async ([code, signal]: (number | string | null)[]) => {
+      // Whoever is told to look into the log finds all of it.
+      await new Promise(resolve => this.#log.end(resolve))
       return { code: code as number | null, signal: signal as NodeJS.Signals | null }
     })
   }
