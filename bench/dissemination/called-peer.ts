@@ -1,9 +1,8 @@
 import WebTorrent from 'webtorrent'
 import { MemoryChunkStore } from '#web-worker-app/storage/memory-chunk-store.ts'
+import { benchmarkPeer } from './benchmark-peer.ts'
 import { OneThreadNetwork } from './one-thread-network.ts'
 import type { PeerApi } from './peer-api.ts'
-import { SwarmPeer } from './swarm-peer.ts'
-import { TorrentPeer } from './torrent-peer.ts'
 
 export interface Call {
   readonly id: number
@@ -18,15 +17,10 @@ const STORE_BYTES = 100_000_000
 
 /** Does what the parent process asks, until it is gone. */
 export function answerCalls(): void {
-  const peer = new SwarmPeer(options => new OneThreadNetwork(options, new MemoryChunkStore(STORE_BYTES)))
-  const torrents = new TorrentPeer(() => new WebTorrent({ dht: false, lsd: false, natUpnp: false, natPmp: false, utp: false, tracker: { rtcConfig: { iceServers: [] } } }))
-  const api: PeerApi = {
-    join: links => peer.join(links),
-    linked: count => peer.linked(count),
-    arrival: version => peer.arrival(version),
-    seed: (bytes, tracker) => torrents.seed(bytes, tracker),
-    download: (torrentFile, tracker) => torrents.download(torrentFile, tracker)
-  }
+  const api = benchmarkPeer(
+    options => new OneThreadNetwork(options, new MemoryChunkStore(STORE_BYTES)),
+    () => new WebTorrent({ dht: false, lsd: false, natUpnp: false, natPmp: false, utp: false, tracker: { rtcConfig: { iceServers: [] } } })
+  )
   const answer = (told: Answer): void => void process.send!(told)
   process.on('message', ({ id, method, args }: Call) => {
     const asked = api[method] as (...args: readonly unknown[]) => unknown
