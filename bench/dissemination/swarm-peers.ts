@@ -45,6 +45,7 @@ async function startProcess(lab: Lab, node: string, page: string): Promise<Remot
     if ('error' in answer) reject(new Error(`${node}: ${answer.error}`))
     else resolve(answer.result as never)
   })
+  // Whoever waits for it hears of its end: one that is killed answers nothing.
   void ended.then(() => asked.forEach(({ reject }) => reject(new Error(`${node} ended`))))
   let calls = 0
   return {

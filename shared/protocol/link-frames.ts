@@ -1,7 +1,8 @@
 /**
  * Frames on the data channels of a link. `control` carries the JSON messages below; `bulk` carries pieces of chunks:
  * 32 bytes SHA-256 of the chunk, uint32 offset, uint32 milliseconds on the sender's clock (both little-endian), a byte that is 1
- * where hidden states leave the sender, too, then at most `LIMITS.pieceBytes` of payload; `stages` carries fragments of stage frames (`shared/pipeline/frame-fragments.ts`).
+ * where hidden states leave the sender, too, then at most `LIMITS.pieceBytes` of payload; `stages` carries fragments of stage frames (`shared/pipeline/frame-fragments.ts`)
+ * of at most `LIMITS.stageFragmentBytes`, and empty messages that mean nothing: they make their sender's SCTP go on (docs/adr/0018).
  * Flow control is receiver credit: a supplier sends only what was asked for, and askers keep few pieces outstanding.
  */
 import { contentHash, count } from './identifiers.ts'
