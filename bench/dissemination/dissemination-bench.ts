@@ -21,6 +21,8 @@ const EIGHTH = { share: SLOW, name: ', an eighth of every rate' }
 type Rate = typeof FULL_RATE
 
 const home = (count: number, { share }: Rate, lossPercent = 0): NetworkCondition => ({ originMbit: ORIGIN_MBIT * share, uplinksMbit: Array.from({ length: count }, () => UPLINK_MBIT * share), roundTripMs: ROUND_TRIP_MS, lossPercent })
+/** All of the network slowed down alike: as many bytes are on their way as at the rates that are asked for. */
+const slowMotion = (count: number): NetworkCondition => ({ ...home(count, EIGHTH), roundTripMs: ROUND_TRIP_MS / SLOW })
 const mixed = (rate: Rate): NetworkCondition => ({ ...home(16, rate), uplinksMbit: MIXED_MBIT.map(mbit => mbit * rate.share) })
 
 interface Spread {
@@ -114,6 +116,7 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
     const oursMixed = await mesh('process', '5–50 Mb/s', mixed(FULL_RATE), 2)
     const oursSlow = await mesh('process', `20 Mb/s${EIGHTH.name}`, home(16, EIGHTH), 2)
     const oursMixedSlow = await mesh('process', `5–50 Mb/s${EIGHTH.name}`, mixed(EIGHTH), 2)
+    const oursSlowMotion = await mesh('process', `20 Mb/s${EIGHTH.name}, eight times the round trip`, slowMotion(16), 2)
     await mesh('process', `20 Mb/s, 0.5 % loss${EIGHTH.name}`, home(16, EIGHTH, 0.5), 1)
     await mesh('process', `20 Mb/s, one peer killed half-way${EIGHTH.name}`, home(16, EIGHTH), 1, (leastPossibleSeconds(home(16, EIGHTH)) * 1000) / 2)
     await stand.closePeers()
@@ -131,12 +134,13 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
         originCopiesN16: ours.originCopies!,
         vsMinimumN16AtAnEighth: ratio(oursSlow),
         vsMinimumMixedN16AtAnEighth: ratio(oursMixedSlow),
+        vsMinimumN16InSlowMotion: ratio(oursSlowMotion),
         vsWebTorrentN16AtAnEighth: median(oursSlow.seconds) / median(theirsSlow.seconds),
         originCopiesN16AtAnEighth: oursSlow.originCopies!
       },
       notes: [
         `a version of ${(VERSION_BYTES / 1e6).toFixed(1)} MB, an origin of ${ORIGIN_MBIT} Mb/s, round trips of ${ROUND_TRIP_MS} ms, downlinks without limit, drop-tail queues of 256 kB`,
-        'all peers, the server and the emulator share the cores named above. Where all of them are busy the processor is the limit and not the links; an eighth of every rate, the origin\'s too, leaves the ratio to the least possible time as it is and asks an eighth of the processor',
+        'all peers, the server and the emulator share the cores named above. Where all of them are busy the processor is the limit and not the links; an eighth of every rate, the origin\'s too, leaves the ratio to the least possible time as it is and asks an eighth of the processor; with eight times the round trip, too, everything but the timers of the protocols is as at full rates, eight times slower',
         'peers are processes of Node with the product\'s socket, links, chunk exchange and store, but libdatachannel for Chromium\'s WebRTC and memory for IndexedDB; tabs are headless Chromium with the network worker. Linked before the version is published; from the first announcement that a peer hears to the last chunk that a peer has verified and stored',
         'WebTorrent in Node, over libdatachannel too: rarest first, its own tracker, a seed behind the origin\'s uplink; from the first connection of a peer to the last byte of the last',
         'least possible: Kumar and Ross 2006, max of F/u_s, F/d_min and N·F/(u_s + Σu_i), payload without headers'

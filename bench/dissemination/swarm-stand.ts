@@ -71,7 +71,9 @@ export class SwarmStand {
     while (this.#peers.length < count) {
       const peer = await this.#openPeer(kind, this.#peers.length)
       await peer.call('join', links)
+      // What it fetches after joining must not be counted in what is measured next.
       await peer.call('arrival', 0)
+      await peer.call('arrival', this.#versions)
     }
     if (links) await Promise.all(this.#peers.map(peer => peer.call('linked', Math.min(LINKS, count - 1))))
   }
