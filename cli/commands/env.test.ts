@@ -66,7 +66,8 @@ test('bad input ends with one line that says what and where, and exit code 2', a
   writeFileSync(data, '{"question": "1+1=", "answer": "2"}\nnot JSON\n')
   const asked = [
     [['play', 'questions', '--file', data], `${data}, line 2: not JSON; each line has to be an object like`],
-    [['eval', 'guess', '--option', 'largest=many', '--model', 'x'], 'environment "guess": option largest must be number']
+    [['eval', 'guess', '--option', 'largest=many', '--model', 'x'], 'environment "guess": option largest must be number'],
+    [['eval', 'reverse', '--model', 'x', '--opponent-model', 'y'], 'reverse has no opponent; only holdem takes']
   ] as const
   const results = await Promise.all(asked.map(([args]) => murmuration(args)))
   for (const [index, [, line]] of asked.entries()) {

@@ -49,6 +49,11 @@ function evalCommand(): Command {
     .option('--max-tokens <number>', 'most tokens of one action', wholeNumber(1, 8_192))
     .option('--turns <number>', 'most actions', wholeNumber(1, 64))
     .option('--rollout-tokens <number>', 'most tokens in all', wholeNumber(2, 8_192))
+    .option('--opponent-model <folder>', 'hold\'em: a model in the other seat')
+    .option('--opponent-run <folder>', 'hold\'em: a version of a run in the other seat')
+    .option('--opponent-version <number|best>', 'of that run; the newest one that is kept unless given', versionOfRun)
+    .option('--opponent-url <url>', 'hold\'em: an OpenAI-compatible endpoint in the other seat, such as http://127.0.0.1:8080/v1; its key is taken from the environment variable OPENAI_API_KEY')
+    .option('--opponent-name <name>', 'of the model behind that endpoint')
     .option('--json', 'one JSON object instead of a table')
     .action(async (task: string, options: EvalOptions) => {
       if ((options.model === undefined) === (options.run === undefined)) throw new UserError('say which policy: --model FOLDER or --run FOLDER')

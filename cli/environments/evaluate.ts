@@ -1,13 +1,15 @@
 import type { Environment } from '#shared/environments/environment.ts'
 import type { EpisodeLimits } from '#shared/environments/episode.ts'
 import type { Estimate } from '#shared/protocol/run-report.ts'
+import { heldOutTasks } from '#trainer/evaluation/greedy-success.ts'
 import { evaluatePolicy, type PolicyEvaluation } from '#trainer/evaluation/policy-evaluation.ts'
 import { openModel, openRunVersion, type StoredPolicy, type WantedVersion } from '#trainer/evaluation/stored-policy.ts'
 import type { RunFile } from '#trainer/run-file-schema.ts'
 import { UserError } from '#trainer/user-error.ts'
 import { environmentGiven, type EnvironmentFlags } from './given-environment.ts'
+import { evaluateMatch, opponentGiven, type OpponentFlags } from './holdem-match.ts'
 
-export interface EvalOptions extends EnvironmentFlags {
+export interface EvalOptions extends EnvironmentFlags, OpponentFlags {
   readonly model?: string
   readonly run?: string
   readonly version?: WantedVersion
@@ -27,12 +29,15 @@ const MAX_TOKENS = 32
 export async function evaluateInTerminal(task: string, options: EvalOptions, say: (line: string) => void): Promise<void> {
   // Before the model is read: a typing error shows at once.
   if (options.run === undefined) environmentGiven(task, options)
+  const opponent = opponentGiven(task, options)
   const { runFile, ...stored } = await openPolicy(options)
   try {
     const environment = environmentFor(task, options, runFile)
-    const evaluation = await evaluatePolicy(stored.policy, { environment, limits: limitsFor(environment, options, runFile, stored), tasks: options.tasks, samples: options.samples, seed: options.seed })
-    if (options.json) say(JSON.stringify({ ...evaluation, version: stored.version ?? null }))
-    else for (const line of table(evaluation)) say(line)
+    const limits = limitsFor(environment, options, runFile, stored)
+    const request = { environment, tasks: heldOutTasks(environment, options.tasks), samples: options.samples, seed: options.seed }
+    const evaluation = opponent === undefined ? await evaluatePolicy(stored.policy, limits, request) : await evaluateMatch(stored.policy, opponent, limits, request)
+    if (options.json) say(JSON.stringify({ ...evaluation, version: stored.version ?? null, ...(opponent !== undefined && { opponent: opponent.name }) }))
+    else for (const line of table(evaluation, opponent?.name)) say(line)
   } finally {
     await stored.close()
   }
@@ -60,7 +65,7 @@ function limitsFor(environment: Environment, { maxTokens, turns, rolloutTokens }
   return limits
 }
 
-function table({ task, n, greedy, reward, metrics, sampled }: PolicyEvaluation): string[] {
+function table({ task, n, greedy, reward, metrics, sampled }: PolicyEvaluation, opponent: string | undefined): string[] {
   const rows: [string, string][] = [
     ['greedy', percent(greedy)],
     ['reward', plain(reward)],
@@ -72,7 +77,7 @@ function table({ task, n, greedy, reward, metrics, sampled }: PolicyEvaluation):
     rows.push([`maj@${sampled.k}`, percent(sampled.maj)])
   }
   const width = Math.max(...rows.map(([name]) => name.length))
-  return [`${task}: ${n} held-out tasks, 95 % intervals`, ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`)]
+  return [`${task}${opponent === undefined ? '' : ` against ${opponent}`}: ${n} held-out tasks, 95 % intervals`, ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`)]
 }
 
 function percent({ value, low, high }: Estimate): string {

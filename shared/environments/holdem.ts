@@ -9,7 +9,7 @@ import { handStory, storyLines } from './holdem/hand-story.ts'
 import { playAction, startHand } from './holdem/hand.ts'
 import { loosePassive } from './holdem/loose-passive.ts'
 import { namedDeal } from './holdem/match.ts'
-import { computedOpponent, playOpponent, recordedOpponent, type Opponent } from './holdem/opponent.ts'
+import { computedOpponent, OpponentWanted, playOpponent, recordedOpponent, type Opponent } from './holdem/opponent.ts'
 import { checkOrFold } from './holdem/player.ts'
 import { PLAYERS, PLAYER_NAMES } from './holdem/players.ts'
 import { promptText, walkText } from './holdem/prompt.ts'
@@ -36,7 +36,7 @@ export interface HoldemTask {
   readonly deal: string
   /** The policy's. */
   readonly seat: Seat
-  /** The opponent's actions in order, where it isn't one of ours and was asked elsewhere. They replace the opponent of the options. */
+  /** The opponent's actions in order, where it isn't one of ours and was asked elsewhere. They replace the opponent of the options. Where they end before the hand does, `start` and `step` throw {@link OpponentWanted}. */
   readonly recorded?: readonly Action[]
 }
 
@@ -75,7 +75,7 @@ export function holdem(options: HoldemOptions): Environment<HoldemTask, HoldemSt
   const opponentOf = ({ deal, recorded }: HoldemTask): Opponent => (recorded === undefined ? computedOpponent(PLAYERS[options.opponent], deal) : recordedOpponent(recorded))
   const playOn = (task: HoldemTask, hand: HandState): HandState => {
     const next = playOpponent(hand, otherSeat(task.seat), opponentOf(task))
-    if (next.toAct === otherSeat(task.seat)) throw new Error('holdem: the record of the opponent ends before the hand does')
+    if (next.toAct === otherSeat(task.seat)) throw new OpponentWanted(seatView(next))
     return next
   }
   const start = (task: HoldemTask): HoldemState => ({ task, hand: playOn(task, startHand(namedDeal(task.deal), blinds, [chips, chips])), turns: 0, illegal: 0 })

@@ -13,7 +13,7 @@ import { modelFiles } from '../model-files.ts'
 import { serveParent } from '../worker-service.ts'
 import { heldOutTasks } from './greedy-success.ts'
 import type { PlayingPolicy } from './play-episodes.ts'
-import { evaluateOnTasks, type PolicyEvaluation } from './policy-evaluation.ts'
+import { evaluatePolicy, type PolicyEvaluation } from './policy-evaluation.ts'
 
 export interface EvaluationSetup {
   /** The base model. */
@@ -63,7 +63,7 @@ export class EvaluationApi {
     const { policy, lora, weights, environment, tasks, samples, limits } = this.#opened
     if (lora !== null) await policy.engine.setAdapter(parameters ?? undefined)
     else await policy.engine.setWeights(parameters ?? weights)
-    return reported(await evaluateOnTasks(policy, { environment, limits, tasks, samples, seed: SAMPLING_SEED }))
+    return reported(await evaluatePolicy(policy, limits, { environment, tasks, samples, seed: SAMPLING_SEED }))
   }
 
   async close(): Promise<void> {

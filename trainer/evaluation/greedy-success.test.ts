@@ -11,7 +11,7 @@ import { loadTokenizer } from '#shared/model/tokenizer.ts'
 import { conversation } from '#shared/testing/conversation.ts'
 import { tinyConfig } from '#shared/testing/tiny-model.ts'
 import { heldOutTasks, playGreedily } from './greedy-success.ts'
-import { evaluateOnTasks } from './policy-evaluation.ts'
+import { evaluatePolicy } from './policy-evaluation.ts'
 import { playEpisodes, type PlayingPolicy } from './play-episodes.ts'
 
 const LIMITS = { turns: 3, maxTokens: 5, rolloutTokens: 64 }
@@ -89,6 +89,6 @@ describe('playing greedily', () => {
   test('counts exactly the tasks that succeeded', async () => {
     const played = await playGreedily(policy, conversation(1), openings, LIMITS)
     const expected = new Map(played.slice(0, 60).map(({ task, view }) => [task, (JSON.parse(view) as string[])[0]!]))
-    expect(await evaluateOnTasks(policy, { environment: conversation(1, expected), limits: LIMITS, tasks: openings, samples: 0, seed: 0 })).toMatchObject({ greedy: { value: 60 / 150 }, n: 150, sampled: null })
+    expect(await evaluatePolicy(policy, LIMITS, { environment: conversation(1, expected), tasks: openings, samples: 0, seed: 0 })).toMatchObject({ greedy: { value: 60 / 150 }, n: 150, sampled: null })
   })
 })

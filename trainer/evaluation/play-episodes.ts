@@ -7,7 +7,7 @@ import type { Tokenizer } from '#shared/model/tokenizer.ts'
 import { uniform } from '#shared/verification/committed-randomness.ts'
 
 /** Sequences decoded at once. */
-const ROWS = 128
+export const ROWS = 128
 
 export interface PlayingPolicy {
   /** Hosts the whole model, with the adapter or weights of the version to measure. */

@@ -5,8 +5,7 @@ import { rolloutSeed } from '#shared/verification/committed-randomness.ts'
 import { sha256Hex } from '#shared/crypto/sha256.ts'
 import type { Estimate, SampledEvaluation } from '#shared/protocol/run-report.ts'
 import { bootstrapMean, majoritySucceeds, passAtK, wilson } from './estimates.ts'
-import { heldOutTasks } from './greedy-success.ts'
-import { playEpisodes, type PlayingPolicy } from './play-episodes.ts'
+import { playEpisodes, type Play, type PlayingPolicy } from './play-episodes.ts'
 
 export interface PolicyEvaluation {
   readonly task: string
@@ -23,7 +22,6 @@ export interface PolicyEvaluation {
 
 export interface EvaluationRequest<Task, State> {
   readonly environment: Environment<Task, State>
-  readonly limits: EpisodeLimits
   readonly tasks: readonly Task[]
   /** k; 0 measures greedy decoding only. */
   readonly samples: number
@@ -31,27 +29,29 @@ export interface EvaluationRequest<Task, State> {
   readonly seed: number
 }
 
-/** @param request of whose `tasks` the first that many of the held-out ones are played */
-export function evaluatePolicy<Task, State>(policy: PlayingPolicy, request: Omit<EvaluationRequest<Task, State>, 'tasks'> & { readonly tasks: number }): Promise<PolicyEvaluation> {
-  return evaluateOnTasks(policy, { ...request, tasks: heldOutTasks(request.environment, request.tasks) })
+/** Plays each to its end, in their order. */
+export type PlayAll<Task, State> = (plays: readonly Play<Task>[]) => Promise<Episode<State>[]>
+
+export function evaluatePolicy<Task, State>(policy: PlayingPolicy, limits: EpisodeLimits, request: EvaluationRequest<Task, State>): Promise<PolicyEvaluation> {
+  return evaluatePlay(plays => playEpisodes(policy, request.environment, plays, limits), request)
 }
 
-export async function evaluateOnTasks<Task, State>(policy: PlayingPolicy, { environment, limits, tasks: held, samples: k, seed }: EvaluationRequest<Task, State>): Promise<PolicyEvaluation> {
-  const greedy = await playEpisodes(policy, environment, held.map(task => ({ task })), limits)
+export async function evaluatePlay<Task, State>(playAll: PlayAll<Task, State>, { environment, tasks, samples: k, seed }: EvaluationRequest<Task, State>): Promise<PolicyEvaluation> {
+  const greedy = await playAll(tasks.map(task => ({ task })))
   return {
     task: environment.name,
-    n: held.length,
-    greedy: wilson(greedy.filter(({ success }) => success).length, held.length),
+    n: tasks.length,
+    greedy: wilson(greedy.filter(({ success }) => success).length, tasks.length),
     reward: bootstrapMean(greedy.map(({ reward }) => reward)),
     metrics: meansOf(greedy),
-    sampled: k === 0 ? null : sampledEstimates(environment, await sampleAll(policy, environment, held, limits, k, seed))
+    sampled: k === 0 ? null : sampledEstimates(environment, await sampleAll(playAll, tasks, k, seed))
   }
 }
 
-async function sampleAll<Task, State>(policy: PlayingPolicy, environment: Environment<Task, State>, tasks: readonly Task[], limits: EpisodeLimits, k: number, seed: number): Promise<Episode<State>[][]> {
+async function sampleAll<Task, State>(playAll: PlayAll<Task, State>, tasks: readonly Task[], k: number, seed: number): Promise<Episode<State>[][]> {
   const secret = Uint8Array.from(Buffer.from(sha256Hex(new TextEncoder().encode(`evaluation/${seed}`)), 'hex'))
   const plays = tasks.flatMap((task, index) => Array.from({ length: k }, (_, sample) => ({ task, seed: rolloutSeed(secret, index, sample) })))
-  const episodes = await playEpisodes(policy, environment, plays, limits)
+  const episodes = await playAll(plays)
   return tasks.map((_, index) => episodes.slice(index * k, (index + 1) * k))
 }
 

@@ -40,6 +40,18 @@ function legalActionsOf({ stacks, bets, fullRaise }: HandState, seat: Seat): Leg
   return { ...base, raise: { min: Math.min(bets[other] + fullRaise, max), max } }
 }
 
+/** Of the seat that these are for; {@link actionRefusal} says why not. */
+export function isLegal(action: Action, { fold, raise }: LegalActions): boolean {
+  switch (action.kind) {
+    case 'call':
+      return true
+    case 'fold':
+      return fold
+    case 'raise':
+      return raise !== undefined && Number.isSafeInteger(action.to) && action.to >= raise.min && action.to <= raise.max
+  }
+}
+
 /** @returns why the action is against the rules, or undefined when it's legal */
 export function actionRefusal(hand: HandState, action: Action): ActionRefusal | undefined {
   if (hand.toAct === undefined) return { code: 'hand-over', message: 'The hand is over.' }

@@ -25,6 +25,19 @@ export function recordedOpponent(actions: readonly Action[]): Opponent {
   return (_, decision) => actions[decision]
 }
 
+/** The record of an opponent ends where the hand goes on: it has to be asked what it does here, and the step taken again with a longer record. */
+export class OpponentWanted extends Error {
+  override readonly name = 'OpponentWanted'
+
+  /** What it sees there. */
+  readonly view: SeatView
+
+  constructor(view: SeatView) {
+    super('holdem: the record of the opponent ends before the hand does')
+    this.view = view
+  }
+}
+
 /**
  * Plays the opponent's actions until it's the other seat's turn or the hand is over.
  * @returns a hand in which it's still the opponent's turn when the action isn't known yet
