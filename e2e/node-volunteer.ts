@@ -138,6 +138,7 @@ export class NodeVolunteer {
 
   async #tensors({ manifest, ancestors = [] }: PublishedPolicy): Promise<Map<string, Tensor>> {
     const brought = await bringVersion([...ancestors, manifest], {
+      digest: bytes => Promise.resolve(sha256Hex(bytes)),
       get: async hash => this.#chunks.get(hash),
       put: async (hash, bytes) => void this.#chunks.set(hash, bytes),
       fetch: async part => {

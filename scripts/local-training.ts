@@ -56,7 +56,7 @@ export async function openLocalTraining(model: Model, runFile: RunFile, { lag, t
   const engine = await createOrtSliceEngine({ runtime: ort, kind: 'node', config, weights, sessionOptions: cpuSessionOptions('cpu', threads), ...(lora !== null && { lora }) })
   const backend = await createOrtBackend(config, lora, { threads })
   const { decay, ...optimizer } = runFile.optimizer
-  const policy = new TrainedPolicy(backend, config, { ...optimizer, decaySteps: decay === 'linear' ? runFile.updates : 0 }, weights, lora === null ? null : initialAdapter(config, lora, createRng(`adapter/${runFile.seed}`)))
+  const policy = new TrainedPolicy(backend, config, { ...optimizer, decaySteps: decay === 'linear' ? runFile.updates : 0 }, weights, lora === null ? null : initialAdapter(config, lora, createRng(`adapter/${runFile.seed}`)), runFile.precision)
   const learner = new GrpoLearner(policy, { loss: runFile.loss, advantage: runFile.advantage.kind })
   const curriculum = createCurriculum()
   const secret = new Uint8Array(32).fill(runFile.seed)

@@ -3,6 +3,7 @@ import { LIMITS } from '#shared/protocol/limits.ts'
 import { loraDescription } from '#shared/protocol/run-description.ts'
 import { ADVANTAGE_ESTIMATORS } from './learner/advantage.ts'
 import { DEFAULT_OPTIMIZER } from './learner/optimizer-config.ts'
+import { PRECISIONS } from './learner/precision.ts'
 
 const whole = (least: number, most: number = Number.MAX_SAFE_INTEGER) =>
   v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most))
@@ -29,6 +30,8 @@ export const runFile = v.strictObject({
   updates: whole(1, LIMITS.pointsPerSeries),
   /** What is trained: a LoRA adapter, or every parameter. */
   parameters: v.optional(v.picklist(['lora', 'full']), 'lora'),
+  /** With all parameters trained: what versions are rounded to; the learner keeps float32 beside. */
+  precision: v.optional(v.picklist(PRECISIONS), 'float32'),
   /** With all parameters trained: versions are published as deltas of the one before where that is smaller. */
   deltas: v.optional(v.boolean(), true),
   /** Folder with config.json, tokenizer.json and model.safetensors. */

@@ -53,6 +53,7 @@ export function checkRunFile(content: Record<string, unknown>, file: string, ove
   if (!parsed.success) throw new UserError(`${file}: ${describeIssue(parsed.issues[0])}`)
   const run = parsed.output
   if (run.parameters === 'full' && content['lora'] !== undefined) throw new UserError(`${file}: [lora] has no effect with parameters = "full"; remove one of them`)
+  if (run.parameters === 'lora' && run.precision !== 'float32') throw new UserError(`${file}: precision = "${run.precision}" is for parameters = "full": adapters are small, and stay float32`)
   if (run.stop.success !== undefined && run.evaluation.every === 0) throw new UserError(`${file}: [stop] success has no effect without evaluation.every; say every how many updates to evaluate`)
   if (run.curriculum !== undefined && run.curriculum.up <= run.curriculum.down) throw new UserError(`${file}: curriculum.up is ${run.curriculum.up}, but must be above curriculum.down = ${run.curriculum.down}`)
   if (run.batch.rolloutTokens !== undefined && run.batch.rolloutTokens <= run.batch.maxTokens) throw new UserError(`${file}: batch.rolloutTokens is ${run.batch.rolloutTokens}, but must be above batch.maxTokens = ${run.batch.maxTokens}: prompt, actions and observations count`)

@@ -74,6 +74,7 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
       weights: model.weights,
       adapter,
       optimizer: optimizerOf(runFile),
+      precision: runFile.precision,
       grpo: { loss: runFile.loss, advantage: runFile.advantage.kind }
     }),
     startVerifierThread({ modelDirectory, lora, environment, limits }),

@@ -2,7 +2,8 @@
 import { LIMITS } from '../protocol/limits.ts'
 import { admissibleGroups } from './admission.ts'
 import type { CoordinatorEffect, CoordinatorState } from './coordinator-state.ts'
-import { isFree, openGroup, type OpenSample } from './group.ts'
+import type { PeerId } from '../protocol/identifiers.ts'
+import { isFree, openGroup, type Group, type OpenSample, type Sample } from './group.ts'
 import { leaseSize } from './lease-sizing.ts'
 import { activeLeases, openLease, type TurnKey } from './lease-table.ts'
 import { pacedGroups } from './pacing.ts'
@@ -21,16 +22,17 @@ export function grantLeases(state: CoordinatorState, nowMs: number, effects: Coo
 function grant(state: CoordinatorState, peer: PeerRecord, activePeers: number, nowMs: number, effects: CoordinatorEffect[]): void {
   const { config } = state
   const groups = Math.min(admissibleGroups(config, nextLearntAt(state), peer.version), pacedGroups(config, state))
-  const free = freeSamples(state, peer.id, groups)
+  const open = state.groups.slice(0, groups)
   const unopened = Math.max(0, groups - state.groups.length)
   const size = leaseSize({
     wish: peer.wish,
-    available: free.length + unopened * config.groupSize,
+    available: countFree(open, peer.id) + unopened * config.groupSize,
     activePeers,
     groupSize: config.groupSize,
     most: LIMITS.rolloutsPerLease
   })
   if (size === 0) return
+  const free = open.flatMap(group => freeSamples(group, peer.id))
   while (free.length < size) free.push(...openNextGroup(state))
   const samples = firstPrompts(free.slice(0, size), LIMITS.promptsPerLease)
   const keys = samples.map(({ key }) => key)
@@ -47,12 +49,19 @@ interface FreeSample {
   readonly sample: OpenSample
 }
 
-function freeSamples(state: CoordinatorState, peer: string, groups: number): FreeSample[] {
-  return state.groups.slice(0, groups).flatMap(group =>
-    group.samples.flatMap((sample, index) =>
-      isFree(sample) && !sample.refused.some(refused => refused.peer === peer) ? [freeSample(group.prompt, index, sample)] : []
-    )
-  )
+function freeSamples({ prompt, samples }: Group, peer: PeerId): FreeSample[] {
+  return samples.flatMap((sample, index) => (isFreeFor(sample, peer) ? [freeSample(prompt, index, sample)] : []))
+}
+
+/** Asked for after every event, of all samples that are open: most of the time nothing is free. */
+function countFree(groups: readonly Group[], peer: PeerId): number {
+  let free = 0
+  for (const { samples } of groups) for (const sample of samples) if (isFreeFor(sample, peer)) free++
+  return free
+}
+
+function isFreeFor(sample: Sample, peer: PeerId): sample is OpenSample {
+  return isFree(sample) && !sample.refused.some(refused => refused.peer === peer)
 }
 
 function openNextGroup(state: CoordinatorState): FreeSample[] {

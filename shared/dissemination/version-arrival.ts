@@ -5,12 +5,13 @@ import type { Refusal } from '../protocol/refusal.ts'
 import { chunksOf } from './manifest.ts'
 import type { PartOfManifest } from './slice-manifest.ts'
 import { contiguous } from './tensor-groups.ts'
-import { rebuildGroup } from './version-deltas.ts'
+import { rebuildGroup, type Digest } from './version-deltas.ts'
 import { cheapestRoute, deltaGroups, type VersionRoute } from './version-route.ts'
 
 export interface VersionPorts {
   /** @returns undefined when the chunk is not here, or not any more */
   readonly get: (hash: ContentHash) => Promise<Uint8Array<ArrayBuffer> | undefined>
+  readonly digest: Digest
   /** Of what was rebuilt and verified, for the version. */
   readonly put: (hash: ContentHash, bytes: Uint8Array<ArrayBuffer>) => Promise<void>
   /**
@@ -49,7 +50,7 @@ async function isHeld(member: PartOfManifest, get: VersionPorts['get']): Promise
 }
 
 /** @returns undefined when a chunk is not here */
-async function rebuild(version: PartOfManifest, { start, steps }: VersionRoute, { get, put }: VersionPorts): Promise<'here' | Refusal | undefined> {
+async function rebuild(version: PartOfManifest, { start, steps }: VersionRoute, { get, put, digest }: VersionPorts): Promise<'here' | Refusal | undefined> {
   if (steps.length === 0) return 'here'
   const deltasOfSteps = steps.map(deltaGroups)
   for (const [index, group] of version.groups.entries()) {
@@ -66,7 +67,7 @@ async function rebuild(version: PartOfManifest, { start, steps }: VersionRoute, 
       deltas.push(delta)
     }
     if (content === undefined) return undefined
-    const rebuilt = rebuildGroup(group, content, deltas)
+    const rebuilt = await rebuildGroup(group, content, deltas, digest)
     if (rebuilt.kind === 'refused') return rebuilt
     // A copy each: a store that keeps views would keep the whole group with every chunk.
     for (const [hash, bytes] of rebuilt.chunks) await put(hash, bytes.slice())

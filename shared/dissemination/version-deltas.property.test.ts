@@ -1,36 +1,38 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { sha256Hex } from '../crypto/sha256.ts'
 import type { ManifestGroup } from '../protocol/manifest.ts'
 import { deltaLineage } from '../testing/delta-lineage.ts'
 import { runs } from '../testing/property-runs.ts'
-import { cutDeltas, rebuildGroup } from './version-deltas.ts'
+import { cutDeltas, rebuildGroup, type Digest } from './version-deltas.ts'
 
 const [base, first, second] = deltaLineage(['full', 'delta', 'delta'])
 type Bytes = Uint8Array<ArrayBuffer>
+const digest: Digest = bytes => Promise.resolve(sha256Hex(bytes))
 
 const weights = ({ manifest, chunks }: typeof base & {}, index = 0): Bytes => chunks.get(manifest.groups[index]!.chunks[0]!.hash)!
 const delta = ({ manifest, chunks }: typeof base & {}, index = 0): Bytes => chunks.get(manifest.groups[index]!.delta![0]!.hash)!
 const group = ({ manifest }: typeof base & {}, index = 0): ManifestGroup => manifest.groups[index]!
 
-test('the deltas since a version lead to the chunks that the manifest names', () => {
+test('the deltas since a version lead to the chunks that the manifest names', async () => {
   for (const index of [0, 1]) {
-    expect(rebuildGroup(group(second!, index), weights(base!, index), [delta(first!, index), delta(second!, index)])).toEqual({
+    expect(await rebuildGroup(group(second!, index), weights(base!, index), [delta(first!, index), delta(second!, index)], digest)).toEqual({
       kind: 'ok',
       chunks: new Map([[group(second!, index).chunks[0]!.hash, weights(second!, index)]])
     })
   }
 })
 
-test('from another parent, or with a step left out, they lead elsewhere, which is refused', () => {
+test('from another parent, or with a step left out, they lead elsewhere, which is refused', async () => {
   const other = weights(base!).map((byte, index) => (index === 0 ? byte ^ 1 : byte))
-  expect(rebuildGroup(group(first!), other, [delta(first!)])).toMatchObject({ kind: 'refused', code: 'hash_mismatch' })
-  expect(rebuildGroup(group(second!), weights(base!), [delta(second!)])).toMatchObject({ kind: 'refused' })
-  expect(rebuildGroup(group(first!), weights(base!), [])).toMatchObject({ kind: 'refused', code: 'hash_mismatch' })
+  expect(await rebuildGroup(group(first!), other, [delta(first!)], digest)).toMatchObject({ kind: 'refused', code: 'hash_mismatch' })
+  expect(await rebuildGroup(group(second!), weights(base!), [delta(second!)], digest)).toMatchObject({ kind: 'refused' })
+  expect(await rebuildGroup(group(first!), weights(base!), [], digest)).toMatchObject({ kind: 'refused', code: 'hash_mismatch' })
 })
 
-test('altered, cut off or prolonged, a delta is refused', () => {
-  fc.assert(
-    fc.property(fc.nat(), fc.constantFrom('altered', 'cut off', 'prolonged'), (at, how) => {
+test('altered, cut off or prolonged, a delta is refused', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.constantFrom('altered', 'cut off', 'prolonged'), async (at, how) => {
       const bytes = delta(first!)
       const bit = at % (8 * bytes.byteLength)
       const changed = {
@@ -38,7 +40,7 @@ test('altered, cut off or prolonged, a delta is refused', () => {
         'cut off': () => bytes.slice(0, bit >> 3),
         prolonged: () => Uint8Array.of(...bytes, at & 0xff)
       }[how]()
-      expect(rebuildGroup(group(first!), weights(base!), [changed])).toMatchObject({ kind: 'refused' })
+      expect(await rebuildGroup(group(first!), weights(base!), [changed], digest)).toMatchObject({ kind: 'refused' })
     }),
     runs(300)
   )

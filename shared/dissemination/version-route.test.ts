@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { sha256Hex } from '../crypto/sha256.ts'
 import type { Manifest } from '../protocol/manifest.ts'
 import { deltaLineage, type LineageMember } from '../testing/delta-lineage.ts'
 import { bytesOf, chunksOf } from './manifest.ts'
@@ -64,6 +65,7 @@ class Arrival {
 
   bring(members: readonly PartOfManifest[], fetching: () => void = () => {}, published: ReadonlyMap<string, Uint8Array<ArrayBuffer>> = allChunks) {
     return bringVersion(members, {
+      digest: bytes => Promise.resolve(sha256Hex(bytes)),
       get: hash => Promise.resolve(this.stored.get(hash)),
       put: (hash, bytes) => Promise.resolve(void this.stored.set(hash, bytes)),
       fetch: part => {
@@ -121,7 +123,7 @@ describe('bringing a version', () => {
   })
 
   test('is given up when its fetch is', async () => {
-    expect(await bringVersion(manifests, { get: () => Promise.resolve(undefined), put: () => Promise.resolve(), fetch: () => Promise.resolve(false) })).toBe('given_up')
+    expect(await bringVersion(manifests, { digest: bytes => Promise.resolve(sha256Hex(bytes)), get: () => Promise.resolve(undefined), put: () => Promise.resolve(), fetch: () => Promise.resolve(false) })).toBe('given_up')
   })
 
   test('is refused where signed deltas lead elsewhere, and nothing of it is stored', async () => {

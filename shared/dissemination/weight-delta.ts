@@ -19,8 +19,9 @@ const SHIFT_BITS = 5
 const GAP_BITS = 4
 /** In the place of a gap's Rice parameter: every weight of the block is coded. */
 const DENSE = 2 ** GAP_BITS - 1
-/** Of changed weights, from which on telling gaps cannot pay. */
+/** Shares of changed weights from which on telling gaps cannot pay, and below which not telling them cannot: it costs every weight a bit. */
 const DENSE_SHARE = 0.9
+const SPARSE_SHARE = 0.3
 /** To both sides of the estimate, where a block may have gaps. */
 const SCALES_TRIED = 2
 
@@ -38,9 +39,11 @@ export function encodeDelta(parent: Uint8Array, child: Uint8Array): Uint8Array<A
   const [from, to] = [bitPatterns(parent), bitPatterns(child)]
   if (from.length !== to.length) throw new Error(`a delta from ${from.length} to ${to.length} weights`)
   const writer = new BitWriter()
+  const differences = new Int32Array(BLOCK)
   for (let start = 0; start < from.length; start += BLOCK) {
     const parents = from.subarray(start, start + BLOCK)
-    encodeBlock(writer, parents, parents.map((bits, at) => ordinal(to[start + at]!) - ordinal(bits)))
+    for (let at = 0; at < parents.length; at++) differences[at] = ordinal(to[start + at]!) - ordinal(parents[at]!)
+    encodeBlock(writer, parents, differences.subarray(0, parents.length))
   }
   return writer.finish()
 }
@@ -59,11 +62,13 @@ export function decodeDelta(parent: Uint8Array, delta: Uint8Array): { readonly k
   return { kind: 'ok', child: new Uint8Array(to.buffer) }
 }
 
-function encodeBlock(writer: BitWriter, parents: Int32Array, differences: Int32Array): void {
-  const bitsUsed = differences.reduce((used, difference) => used | difference, 0)
+/** @param codes the differences, which become what is written of them */
+function encodeBlock(writer: BitWriter, parents: Int32Array, codes: Int32Array): void {
+  let bitsUsed = 0
+  for (const difference of codes) bitsUsed |= difference
   if (bitsUsed === 0) return writer.write(0, SCALE_BITS)
   const shift = 31 - Math.clz32(bitsUsed & -bitsUsed)
-  const codes = differences.map(difference => zigzag(difference >> shift))
+  for (let at = 0; at < codes.length; at++) codes[at] = zigzag(codes[at]! >> shift)
   const { scale, gap } = cheapestCode(parents, codes)
   writer.write(scale, SCALE_BITS)
   writer.write(shift, SHIFT_BITS)
@@ -105,31 +110,40 @@ function cheapestCode(parents: Int32Array, codes: Int32Array): Pick<BlockCode, '
     changed++
     bitLengths += 32 - Math.clz32(code) + exponent(parents[at]!)
   }
+  const share = changed / codes.length
   // A code is, on average, half a bit shorter than the bits that it takes up.
   const estimate = Math.floor(bitLengths / changed - 0.5)
-  const between = Math.floor(Math.log2((codes.length - changed) / changed || 1))
-  const mayHaveGaps = changed < DENSE_SHARE * codes.length
-  const gaps = mayHaveGaps ? [Math.max(0, Math.min(between, DENSE - 1)), DENSE] : [DENSE]
   // Of few or coarse differences the mean says less.
-  const tried = mayHaveGaps ? SCALES_TRIED : 0
-  let best = { scale: 1, gap: DENSE, bits: Infinity }
-  for (let scale = Math.max(1, estimate - tried); scale <= estimate + 1 + tried; scale++) {
-    for (const gap of gaps) {
-      const bits = codedBits(parents, codes, scale, gap)
-      if (bits < best.bits) best = { scale, gap, bits }
+  const tried = share < DENSE_SHARE ? SCALES_TRIED : 0
+  const scales = Array.from({ length: 2 + 2 * tried }, (_, index) => Math.max(1, estimate - tried + index))
+  const gap = Math.max(0, Math.min(Math.floor(Math.log2((codes.length - changed) / changed || 1)), DENSE - 1))
+  const dense = share < SPARSE_SHARE ? undefined : cheapestScale(parents, codes, scales, false)
+  const sparse = share < DENSE_SHARE ? cheapestScale(parents, codes, scales, true) : undefined
+  if (dense === undefined || (sparse !== undefined && sparse.bits + gapBits(codes, gap) < dense.bits)) return { scale: sparse!.scale, gap }
+  return { scale: dense.scale, gap: DENSE }
+}
+
+/** @param withGaps unchanged weights have no code */
+function cheapestScale(parents: Int32Array, codes: Int32Array, scales: readonly number[], withGaps: boolean): { readonly scale: number; readonly bits: number } {
+  const least = withGaps ? 1 : 0
+  let best = { scale: 1, bits: Infinity }
+  for (const scale of scales) {
+    let bits = 0
+    for (let at = 0; at < codes.length; at++) {
+      const code = codes[at]! - least
+      if (code >= 0) bits += riceLength(code, riceBits(scale, parents[at]!))
     }
+    if (bits < best.bits) best = { scale, bits }
   }
   return best
 }
 
-function codedBits(parents: Int32Array, codes: Int32Array, scale: number, gap: number): number {
+function gapBits(codes: Int32Array, gap: number): number {
   let [bits, unchanged] = [0, 0]
-  for (let at = 0; at < codes.length; at++) {
-    const code = codes[at]!
-    if (gap === DENSE) bits += riceLength(code, riceBits(scale, parents[at]!))
-    else if (code === 0) unchanged++
+  for (const code of codes) {
+    if (code === 0) unchanged++
     else {
-      bits += riceLength(unchanged, gap) + riceLength(code - 1, riceBits(scale, parents[at]!))
+      bits += riceLength(unchanged, gap)
       unchanged = 0
     }
   }

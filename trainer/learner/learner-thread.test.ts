@@ -19,6 +19,7 @@ const SETUP: LearnerSetup = {
   weights: randomWeights(CONFIG, 1),
   adapter: initialAdapter(CONFIG, LORA, createRng(1)),
   optimizer: DEFAULT_OPTIMIZER,
+  precision: 'float32',
   grpo: { loss: DEFAULT_LOSS, advantage: 'grpo' },
   backend: { threads: 1 }
 }

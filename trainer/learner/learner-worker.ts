@@ -8,6 +8,7 @@ import type { LearnerBackend } from './learner-backend.ts'
 import { GrpoLearner, type GrpoConfig, type LearnerStepMetrics, type RolloutGroup } from './learner.ts'
 import type { OptimizerConfig } from './optimizer-config.ts'
 import { createOrtBackend, type OrtBackendOptions } from './ort-backend.ts'
+import type { Precision } from './precision.ts'
 import { TrainedPolicy, type TrainedPolicyState } from './trained-policy.ts'
 
 export interface LearnerSetup {
@@ -17,6 +18,7 @@ export interface LearnerSetup {
   /** Where LoRA starts; null exactly when `lora` is. */
   readonly adapter: Tensors | null
   readonly optimizer: OptimizerConfig
+  readonly precision: Precision
   readonly grpo: GrpoConfig
   readonly backend?: OrtBackendOptions
 }
@@ -39,14 +41,14 @@ export class LearnerApi {
 
   async open(setup: LearnerSetup): Promise<void> {
     const backend = await createOrtBackend(setup.config, setup.lora, setup.backend)
-    const policy = new TrainedPolicy(backend, setup.config, setup.optimizer, setup.weights, setup.adapter)
+    const policy = new TrainedPolicy(backend, setup.config, setup.optimizer, setup.weights, setup.adapter, setup.precision)
     this.#opened = { backend, policy, learner: new GrpoLearner(policy, setup.grpo) }
   }
 
   async step(groups: readonly RolloutGroup[]): Promise<LearnerStepResult> {
     const { learner, policy } = this.#open()
     const metrics = await learner.step(groups)
-    const { parameters } = policy.state()
+    const parameters = policy.version()
     return transfer({ metrics, parameters }, buffers(parameters))
   }
 

@@ -3,9 +3,9 @@
  * `model.safetensors` when all parameters are trained), `optimizer.safetensors`, and `trainer-state.json` with the hashes of
  * the others, so that damage is noticed before it is learnt from.
  */
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { sha256Hex } from '#shared/crypto/sha256.ts'
 import type { DecoderConfig } from '#shared/model/config.ts'
 import { fromPeftNames, peftAdapterConfig, toPeftNames, type LoraConfig } from '#shared/model/lora.ts'
 import { ModelFileError } from '#shared/model/model-file-error.ts'
@@ -102,7 +102,7 @@ export function openCheckpoints({ folder, config, lora, baseModel, keep }: Check
       const state = readState(load('trainer-state.json'), join(folderOf(version), 'trainer-state.json'))
       const checked = (name: string): Uint8Array => {
         const bytes = load(name)
-        if (sha256Hex(bytes) !== state.sha256[name]) throw new ModelFileError(join(folderOf(version), name), 'damaged: it is not what was written')
+        if (hashOf(bytes) !== state.sha256[name]) throw new ModelFileError(join(folderOf(version), name), 'damaged: it is not what was written')
         return bytes
       }
       const tensors = readSafetensors(checked(parametersFile), parametersFile)
@@ -152,7 +152,7 @@ function readState(bytes: Uint8Array, path: string): v.InferOutput<typeof traine
 }
 
 function hashOf(content: FileContent): string {
-  return sha256Hex(typeof content === 'string' ? new TextEncoder().encode(content) : content)
+  return createHash('sha256').update(content).digest('hex')
 }
 
 function json(value: unknown): string {

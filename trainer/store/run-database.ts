@@ -98,6 +98,8 @@ interface KeptRow {
 
 export class RunDatabase {
   readonly #database: Database.Database
+  /** For every turn of every rollout. */
+  readonly #insertion: Database.Statement
 
   /** @throws {UserError} when the file was written by another version of this program */
   constructor(path: string) {
@@ -105,9 +107,13 @@ export class RunDatabase {
     // FULL: an acknowledged rollout survives a power cut, not only a crash.
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     const found = (this.#database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
-    if (found === SCHEMA_VERSION) return
-    if (found !== 0) throw new UserError(`${path}: written by another version of this program (tables ${found}, here ${SCHEMA_VERSION}); resume it with that one`)
-    this.#transaction(() => this.#database.exec(`${TABLES} PRAGMA user_version = ${SCHEMA_VERSION};`))
+    if (found !== 0 && found !== SCHEMA_VERSION) throw new UserError(`${path}: written by another version of this program (tables ${found}, here ${SCHEMA_VERSION}); resume it with that one`)
+    if (found === 0) this.#transaction(() => this.#database.exec(`${TABLES} PRAGMA user_version = ${SCHEMA_VERSION};`))
+    this.#insertion = this.#database.prepare(
+      `INSERT INTO rollouts
+       (id, prompt, sample, turn, version, peer, tokens, behaviour_log_probs, prompt_text, completion_text, outcome, reason, reward, received_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    )
   }
 
   /** Writes everything that the coordinator decided at once, or nothing. */
@@ -150,28 +156,22 @@ export class RunDatabase {
   }
 
   #insert(turn: JudgedTurn): void {
-    this.#database
-      .prepare(
-        `INSERT INTO rollouts
-         (id, prompt, sample, turn, version, peer, tokens, behaviour_log_probs, prompt_text, completion_text, outcome, reason, reward, received_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-      )
-      .run([
-        turn.id,
-        turn.prompt,
-        turn.index,
-        turn.turn,
-        turn.version,
-        turn.peer,
-        JSON.stringify(turn.tokens),
-        turn.behaviourLogProbs === null ? null : JSON.stringify(turn.behaviourLogProbs),
-        turn.promptText,
-        turn.completionText,
-        turn.outcome,
-        turn.reason,
-        turn.reward,
-        turn.receivedMs
-      ])
+    this.#insertion.run([
+      turn.id,
+      turn.prompt,
+      turn.index,
+      turn.turn,
+      turn.version,
+      turn.peer,
+      JSON.stringify(turn.tokens),
+      turn.behaviourLogProbs === null ? null : JSON.stringify(turn.behaviourLogProbs),
+      turn.promptText,
+      turn.completionText,
+      turn.outcome,
+      turn.reason,
+      turn.reward,
+      turn.receivedMs
+    ])
   }
 
   #update(change: string, ids: readonly string[]): void {

@@ -7,6 +7,7 @@ import { StageRoutes } from '../mesh/stage-routes.ts'
 import { assemblePolicy } from '../session/policy-tensors.ts'
 import type { ChunkStore } from '../storage/chunk-store.ts'
 import { openChunkStore } from '../storage/open-chunk-store.ts'
+import { WriteBehindChunkStore } from '../storage/write-behind-chunk-store.ts'
 import type { NetworkWorkerApi } from './network-worker-api.ts'
 import { bringPolicy } from './policy-arrival.ts'
 
@@ -22,7 +23,7 @@ function network(): NonNullable<typeof opened> {
 
 const worker: NetworkWorkerApi = {
   async open(events, storage) {
-    const store = await openChunkStore(Date.now, storage, condition => events.stored(condition))
+    const store = new WriteBehindChunkStore(await openChunkStore(Date.now, storage, condition => events.stored(condition)))
     const routes = new StageRoutes((peer, fragment) => exchange.sendStageFragment(peer, fragment))
     const exchange = new ChunkExchange({
       store,

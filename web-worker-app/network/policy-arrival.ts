@@ -3,7 +3,7 @@ import type { PartOfManifest } from '#shared/dissemination/slice-manifest.ts'
 import type { PolicyVersion } from '#shared/protocol/identifiers.ts'
 import type { Refusal } from '#shared/protocol/refusal.ts'
 import type { ChunkExchange } from '../mesh/chunk-exchange.ts'
-import type { ChunkStore } from '../storage/chunk-store.ts'
+import { sha256, type ChunkStore } from '../storage/chunk-store.ts'
 
 export interface PolicyDestination {
   readonly exchange: Pick<ChunkExchange, 'fetchVersion'>
@@ -20,8 +20,9 @@ export async function bringPolicy(lineage: readonly PartOfManifest[], { exchange
   const version = lineage.at(-1)!
   const fetch = (part: PartOfManifest, from: PolicyVersion | null): Promise<boolean> => (isWanted() ? exchange.fetchVersion(part, from) : Promise.resolve(false))
   const brought = await bringVersion(lineage, {
+    digest: sha256,
     get: hash => store.get(hash),
-    put: async (hash, bytes) => void (await store.put(hash, bytes, version)),
+    put: async (hash, bytes) => void (await store.put(hash, bytes, version, true)),
     fetch
   })
   if (brought !== 'here' || lineage.length === 1 || version.kind === 'delta') return brought

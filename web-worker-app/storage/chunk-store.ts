@@ -14,8 +14,11 @@ export interface ChunkStore {
    * @returns a copy, which the caller may give away; undefined when the chunk is not here, or no longer what its hash says: such a chunk is deleted
    */
   get(hash: string, owner?: ChunkOwner): Promise<Uint8Array<ArrayBuffer> | undefined>
-  /** The bytes must have been verified. Storing may forget other versions, never a pinned one. */
-  put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner): Promise<PutOutcome>
+  /**
+   * The bytes must have been verified. Storing may forget other versions, never a pinned one.
+   * @param rebuilt from chunks that are here: cheap to have again, so it may be in memory only for a while
+   */
+  put(hash: string, bytes: Uint8Array<ArrayBuffer>, owner: ChunkOwner, rebuilt?: boolean): Promise<PutOutcome>
   /** Not forgotten to make space for others while this page lives: the base model, from which everything else follows. */
   pin(owner: ChunkOwner): void
   forget(owner: ChunkOwner): Promise<void>
@@ -50,7 +53,7 @@ export async function intact(hash: string, bytes: Uint8Array<ArrayBuffer>): Prom
 }
 
 /** The browser's own, which leaves this thread to the hidden states; on insecure origins there is none. */
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const { subtle } = crypto as { subtle?: SubtleCrypto }
   return subtle === undefined ? sha256Hex(bytes) : bytesToHex(new Uint8Array(await subtle.digest('SHA-256', bytes)))
 }
