@@ -57,7 +57,7 @@ export async function openLocalTraining(model: Model, runFile: RunFile, { lag, t
   const backend = await createOrtBackend(config, lora, { threads })
   const { decay, ...optimizer } = runFile.optimizer
   const policy = new TrainedPolicy(backend, config, { ...optimizer, decaySteps: decay === 'linear' ? runFile.updates : 0 }, weights, lora === null ? null : initialAdapter(config, lora, createRng(`adapter/${runFile.seed}`)), runFile.precision)
-  const learner = new GrpoLearner(policy, { loss: runFile.loss, advantage: runFile.advantage.kind })
+  const learner = new GrpoLearner(policy, { loss: runFile.loss, advantage: runFile.advantage.kind, entropyBonus: runFile.advantage.entropyBonus })
   const curriculum = createCurriculum()
   const secret = new Uint8Array(32).fill(runFile.seed)
   const seconds = { sample: 0, learn: 0 }

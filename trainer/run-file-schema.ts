@@ -92,7 +92,14 @@ export const runFile = v.strictObject({
     {}
   ),
   loss: v.optional(loss, { kind: 'dppo' }),
-  advantage: v.optional(v.strictObject({ kind: v.optional(v.picklist(ADVANTAGE_ESTIMATORS), 'grpo') }), {}),
+  advantage: v.optional(
+    v.strictObject({
+      kind: v.optional(v.picklist(ADVANTAGE_ESTIMATORS), 'grpo'),
+      /** β, of each token's advantage: so much for being unlikely. */
+      entropyBonus: v.optional(notNegative, 0)
+    }),
+    {}
+  ),
   evaluation: v.optional(
     v.strictObject({
       /** Held-out tasks, decoded greedily before and after the run. */

@@ -44,7 +44,7 @@ describe('a run file', () => {
       batch: { prompts: 16, group: 16, maxTokens: 16 },
       lora: { rank: 8, alpha: 32 },
       loss: { kind: 'dppo', low: 0.2, high: 0.2, klTau: 1e-3 },
-      advantage: { kind: 'grpo' },
+      advantage: { kind: 'grpo', entropyBonus: 0 },
       optimizer: { learningRate: 1e-3, maxGradientNorm: 1 }
     })
   })

@@ -75,7 +75,7 @@ export async function openRunParts(directory: RunDirectory, warn: (line: string)
       adapter,
       optimizer: optimizerOf(runFile),
       precision: runFile.precision,
-      grpo: { loss: runFile.loss, advantage: runFile.advantage.kind }
+      grpo: { loss: runFile.loss, advantage: runFile.advantage.kind, entropyBonus: runFile.advantage.entropyBonus }
     }),
     startVerifierThread({ modelDirectory, lora, environment, limits }),
     startEvaluationThread({ modelDirectory, lora, environment, size: runFile.evaluation.size, samples: runFile.evaluation.samples, limits })

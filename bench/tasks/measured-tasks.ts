@@ -27,7 +27,7 @@ export function measuredTasks(): MeasuredTask[] {
     {
       name: 'sokoban',
       runFile: 'trainer/runs/sokoban.toml',
-      settings: [solved('sokoban, 1 box', 'sokoban-1', { minPushes: 2, turns: 4 }), solved('sokoban, 2 boxes', 'sokoban-2', { turns: 4 })]
+      settings: [solved('sokoban, 1 box', 'sokoban-1', { minPushes: 2, turns: 2 }), solved('sokoban, 2 boxes', 'sokoban-2', { turns: 4 })]
     },
     { name: 'holdem', runFile: 'trainer/runs/holdem.toml', settings: [{ label: 'holdem', environment: environmentNamed('holdem'), tasks: 4_096, unit: 'big blinds' }] }
   ]

@@ -90,6 +90,20 @@ describe.each([
     expect(after).toBeGreaterThan(0.9)
   })
 
+  it('an entropy bonus keeps answers different that are rewarded alike', async () => {
+    const learn = async (entropyBonus: number): Promise<{ readonly entropy: number; readonly success: number }> => {
+      const policy = newPolicy()
+      const learner = new GrpoLearner(policy, { loss: DEFAULT_LOSS, advantage: 'grpo', entropyBonus })
+      let entropy = 0
+      for (let step = 1; step <= 16; step++) entropy = (await learner.step(await sample(policy, step))).entropy!
+      return { entropy, success: await success(policy) }
+    }
+    const [without, withBonus] = [await learn(0), await learn(0.3)]
+    expect(without.success).toBeGreaterThan(0.9)
+    expect(withBonus.success).toBeGreaterThan(0.85)
+    expect(withBonus.entropy).toBeGreaterThan(without.entropy + 0.1)
+  })
+
   it('learns what was drawn and not what was observed: a rollout of two turns is as good as both of its turns alone', async () => {
     const learnt = async (groups: RolloutGroup[]) => {
       const metrics = await new GrpoLearner(newPolicy(), { loss: DEFAULT_LOSS, advantage: 'grpo' }).step(groups)

@@ -17,6 +17,11 @@ export type RolloutGroup = readonly LearnerRollout[]
 export interface GrpoConfig {
   readonly loss: LossConfig
   readonly advantage: AdvantageEstimator
+  /**
+   * β: a token's advantage is raised by β · (−log π − H), with H the entropy of the policy where it was drawn. In expectation that is the gradient of
+   * β · H (Williams and Peng 1991; Mnih et al. 2016, section 4.2), so that samples stay different. 0: none.
+   */
+  readonly entropyBonus?: number
 }
 
 /** The means over tokens are of the tokens learnt from, and null when no group had a signal. */
@@ -57,11 +62,13 @@ export class GrpoLearner {
   readonly #policy: TrainedPolicy
   readonly #loss: PolicyLoss
   readonly #advantage: AdvantageEstimator
+  readonly #entropyBonus: number
 
   constructor(policy: TrainedPolicy, config: GrpoConfig) {
     this.#policy = policy
     this.#loss = createPolicyLoss(config.loss)
     this.#advantage = config.advantage
+    this.#entropyBonus = config.entropyBonus ?? 0
   }
 
   /** Learns from a batch. The loss is the sum over all tokens of the batch divided by their number. */
@@ -120,7 +127,7 @@ export class GrpoLearner {
       const log = logRatio(scored.logProbs[at]!, rollout.behaviourLogProbs[at]!)
       sums.entropy += scored.entropies[at]!
       sums.mismatch += Math.exp(log) - log - 1
-      gradient[at]! /= tokens
+      gradient[at] = (gradient[at]! + Math.exp(log) * this.#entropyBonus * (scored.logProbs[at]! + scored.entropies[at]!)) / tokens
     }
     return gradient
   }
