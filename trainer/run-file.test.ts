@@ -74,7 +74,10 @@ describe('one line says what is wrong with', () => {
     ['a missing value', COMPLETE.replace('goal = "Learns to add."', ''), 'sums.toml: goal is missing; it must be "goal"'],
     ['TOML that cannot be parsed', 'name = sums', 'sums.toml, line 1: '],
     ['a goal that nobody measures', `${COMPLETE}[stop]\nsuccess = 0.9`, 'sums.toml: [stop] success has no effect without evaluation.every; say every how many updates to evaluate'],
-    ['a contradiction', `parameters = "full"\n${COMPLETE}[lora]\nrank = 4`, 'sums.toml: [lora] has no effect with parameters = "full"; remove one of them']
+    ['a contradiction', `parameters = "full"\n${COMPLETE}[lora]\nrank = 4`, 'sums.toml: [lora] has no effect with parameters = "full"; remove one of them'],
+    ['a rounded adapter', `precision = "bfloat16"\n${COMPLETE}`, 'sums.toml: precision = "bfloat16" is for parameters = "full": adapters are small, and stay float32'],
+    ['a precision that there is not', `parameters = "full"\nprecision = "float16"\n${COMPLETE}`, 'sums.toml: precision is "float16", but must be ("float32" | "bfloat16")'],
+    ['a negative bonus', `${COMPLETE}[advantage]\nentropyBonus = -0.1`, 'sums.toml: advantage.entropyBonus is -0.1, but must be >=0']
   ])('%s', (_, text, expected) => {
     const message = problem(text)
     expect(message).toContain(expected)

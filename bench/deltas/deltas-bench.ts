@@ -1,5 +1,6 @@
 /** How much of a whole model a delta of it is, for versions that the project's own learner makes, beside a general compressor on the same weights. */
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { roundToBfloat16 } from '#trainer/learner/precision.ts'
 import { concatenateTensors } from '#shared/dissemination/tensor-groups.ts'
 import { decodeDelta, encodeDelta } from '#shared/dissemination/weight-delta.ts'
 import { median, type Benchmark, type BenchmarkResult, type Cell } from '../benchmark.ts'
@@ -60,9 +61,10 @@ function fromBytePlanes(planes: Bytes): Bytes {
   return new Uint8Array(planes.byteLength).map((_, at) => planes[(at % 4) * weights + (at >> 2)]!)
 }
 
-/** To the nearest bfloat16, ties to even. */
 function roundedToBfloat16(bytes: Bytes): Bytes {
-  return new Uint8Array(new Uint32Array(bytes.slice().buffer).map(bits => (bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff_0000).buffer)
+  const weights = new Float32Array(bytes.slice().buffer)
+  roundToBfloat16(weights, weights)
+  return new Uint8Array(weights.buffer)
 }
 
 function changedShare(parent: Bytes, child: Bytes): number {

@@ -1,6 +1,6 @@
 import { BatchGenerator } from '#shared/engine/batch-generator.ts'
 import { uniform } from '#shared/verification/committed-randomness.ts'
-import type { PlayingPolicy } from './play-episodes.ts'
+import { ROWS, type PlayingPolicy } from './play-episodes.ts'
 
 export interface CompletionRequest {
   /** All tokens before the completion. */
@@ -12,8 +12,8 @@ export interface CompletionRequest {
 }
 
 /** @returns the tokens that follow each request, in their order, with the end token where one was drawn */
-export async function completions({ engine }: PlayingPolicy, requests: readonly CompletionRequest[], maxTokens: number, maxRows: number): Promise<(readonly number[])[]> {
-  const generator = new BatchGenerator({ engine, uniform, maxRows })
+export async function completions({ engine }: PlayingPolicy, requests: readonly CompletionRequest[], maxTokens: number): Promise<(readonly number[])[]> {
+  const generator = new BatchGenerator({ engine, uniform, maxRows: ROWS })
   for (const [index, { tokens, seed, position }] of requests.entries()) {
     generator.submit({ prompt: Int32Array.from(tokens), samples: [{ id: String(index), ...(seed !== undefined && { seed, position: position ?? 0 }) }], maxTokens })
   }

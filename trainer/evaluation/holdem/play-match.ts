@@ -5,7 +5,7 @@ import type { HoldemState, HoldemTask } from '#shared/environments/holdem.ts'
 import type { Action } from '#shared/environments/holdem/hand-state.ts'
 import { OpponentWanted } from '#shared/environments/holdem/opponent.ts'
 import { completions } from '../completions.ts'
-import { ROWS, rulesFor, type Play, type PlayingPolicy } from '../play-episodes.ts'
+import { rulesFor, type Play, type PlayingPolicy } from '../play-episodes.ts'
 import type { AskedOpponent, OpponentDecision } from './asked-opponent.ts'
 
 type HoldemEpisode = Episode<HoldemState>
@@ -28,7 +28,7 @@ export async function playMatch(policy: PlayingPolicy, environment: Environment<
     await takeSteps(steps, episodes, records, opponent)
     const open = episodes.flatMap(({ end }, hand) => (end === null ? [hand] : []))
     const asked = open.map(hand => ({ tokens: episodes[hand]!.tokens, ...(plays[hand]!.seed !== undefined && { seed: plays[hand]!.seed, position: tokensDrawn(episodes[hand]!) }) }))
-    const said = await completions(policy, asked, limits.maxTokens, ROWS)
+    const said = await completions(policy, asked, limits.maxTokens)
     steps = new Map(open.map((hand, index) => [hand, recorded => takeTurn(rules, withRecord(episodes[hand]!, recorded), said[index]!)]))
   }
   return episodes

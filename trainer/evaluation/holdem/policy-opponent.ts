@@ -5,7 +5,7 @@ import type { SeatView } from '#shared/environments/holdem/seat-view.ts'
 import { actionText, promptTokens } from '#shared/environments/turn-tokens.ts'
 import type { EpisodeLimits } from '#shared/environments/episode.ts'
 import { completions } from '../completions.ts'
-import { ROWS, type PlayingPolicy } from '../play-episodes.ts'
+import type { PlayingPolicy } from '../play-episodes.ts'
 import { actionSaid, type AskedOpponent, type OpponentDecision } from './asked-opponent.ts'
 
 interface Memory {
@@ -31,7 +31,7 @@ export class PolicyOpponent implements AskedOpponent {
     const { turns, maxTokens, rolloutTokens } = this.#limits
     const shown = decisions.map(({ hand, view }) => this.#shown(hand, view))
     const speaks = shown.map(memory => memory.turns < turns && memory.tokens.length + maxTokens <= Math.min(rolloutTokens, engine.config.contextLength))
-    const said = await completions(this.#policy, shown.filter((_, index) => speaks[index]), maxTokens, ROWS)
+    const said = await completions(this.#policy, shown.filter((_, index) => speaks[index]), maxTokens)
     return decisions.map(({ hand, view }, index) => {
       const { tokens, turns } = shown[index]!
       if (!speaks[index]) return checkOrFold(view)
