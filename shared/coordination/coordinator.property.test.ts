@@ -70,13 +70,13 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
       fc.property(config, story, (config, actions) => {
         const versions = new Map<string, number[]>()
         const wrong: unknown[] = []
-        const bed = new CoordinatorTestbed(createCoordinator(config), (bed, _input, effects) => {
-          for (const { rollout } of ofKind(effects, 'rollout_outdated')) versions.delete(`${rollout.prompt}/${rollout.index}`)
-          for (const { rollout, verdict, first } of ofKind(effects, 'answered')) {
-            if (verdict.outcome !== 'accepted' || !first) continue
-            const before = versions.get(verdict.id) ?? []
-            if (before.length !== rollout.turn) wrong.push(rollout)
-            versions.set(verdict.id, [...before, rollout.version])
+        const bed = new CoordinatorTestbed(createCoordinator(config), (bed, _inputs, effects) => {
+          for (const effect of effects) {
+            if (effect.kind === 'rollout_outdated') versions.delete(`${effect.rollout.prompt}/${effect.rollout.index}`)
+            if (effect.kind !== 'answered' || effect.verdict.outcome !== 'accepted' || !effect.first) continue
+            const before = versions.get(effect.verdict.id) ?? []
+            if (before.length !== effect.rollout.turn) wrong.push(effect.rollout)
+            versions.set(effect.verdict.id, [...before, effect.rollout.version])
           }
           for (const { prompt, index, version, lag } of ofKind(effects, 'learn').flatMap(({ groups }) => groups.flatMap(({ samples }) => samples))) {
             const turns = versions.get(`${prompt}/${index}`)!
@@ -116,7 +116,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
     fc.assert(
       fc.property(config, turns, story, (config, turns, actions) => {
         const { stalenessBudget, groupsPerBatch, groupSize } = config
-        const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _input, effects) => {
+        const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _inputs, effects) => {
           const consumed = state.version + (state.learning === null ? 0 : 1)
           const { inFlight, buffered } = backlog(state)
           expect(inFlight + buffered).toBeLessThanOrEqual((stalenessBudget + state.version + 1 - consumed) * groupsPerBatch * groupSize)
@@ -138,7 +138,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
     fc.assert(
       fc.property(config, turns, story, (config, turns, actions) => {
         const caught = new Set<string>()
-        const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _input, effects) => {
+        const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _inputs, effects) => {
           for (const { peer, verdict } of ofKind(effects, 'answered')) if (verdict.outcome === 'rejected' && verdict.reason === 'sampling_mismatch') caught.add(`${peer} ${verdict.id}`)
           for (const { rollout } of ofKind(effects, 'rollout_outdated')) for (let who = 0; who < PEERS; who++) caught.delete(`${peer(who)} ${rollout.prompt}/${rollout.index}`)
           const waitedFor = Object.values(state.leases.leases).flatMap(lease => lease.outstanding.map(({ prompt, index }) => `${prompt}/${index}`))
@@ -157,8 +157,8 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
   test('only the holder of a lease is listened to, and honest peers are only refused for what others asked them', () => {
     fc.assert(
       fc.property(config, turns, story, (config, turns, actions) => {
-        const bed = new CoordinatorTestbed(createCoordinator(config), (bed, input, effects) => {
-          if (input.kind !== 'rollouts_received') return
+        const bed = new CoordinatorTestbed(createCoordinator(config), (bed, [input], effects) => {
+          if (input?.kind !== 'rollouts_received') return
           const holder = bed.granted.find(lease => lease.lease === input.lease)?.peer
           const remembered = Object.hasOwn(bed.state.leases.leases, input.lease)
           const heardFromStrangers = ofKind(effects, 'judge').filter(() => remembered && holder !== input.peer)
@@ -177,7 +177,7 @@ describe('for any story of joining, leaving, late, repeated, stolen and false de
       fc.property(config, turns, story, (config, turns, actions) => {
         const counted = new Map<string, number>()
         const violations: unknown[] = []
-        const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _input, effects) => {
+        const bed = new CoordinatorTestbed(createCoordinator(config), ({ state }, _inputs, effects) => {
           for (const { rollout } of ofKind(effects, 'rollout_outdated')) for (let turn = 0; turn < rollout.turns; turn++) counted.delete(`${rollout.prompt}/${rollout.index} turn ${turn}`)
           for (const { rollout, verdict, first } of ofKind(effects, 'answered')) {
             if (verdict.outcome === 'stale' && acceptedIn(state).some(id => id.startsWith(`${verdict.id}@`))) violations.push(verdict)

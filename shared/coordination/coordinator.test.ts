@@ -219,11 +219,18 @@ describe('after a crash', () => {
 })
 
 describe('shares', () => {
+  test('next turns that verdicts set free together are leased together', () => {
+    const bed = played({ stalenessBudget: 0, groupsPerBatch: 4, groupSize: 2, leaseDurationMs: 300 }, [{ do: 'want', who: 0, rollouts: 8 }, { do: 'deliver', who: 0, lease: 0, most: 8 }, { do: 'want', who: 0, rollouts: 8 }], 2)
+    const before = bed.granted.length
+    bed.play({ do: 'judge', pick: 0, count: 8 })
+    expect(bed.granted.slice(before).map(({ samples }) => samples.filter(({ turn }) => turn === 1).length)).toEqual([4])
+  })
+
   test('early big wishes leave work for later peers, and whoever waited longest is served first', () => {
     const state = createCoordinator({ stalenessBudget: 0, groupsPerBatch: 4, groupSize: 4, leaseDurationMs: 300 })
     const sizes: [string, number][] = []
     for (const who of [0, 1, 2]) {
-      for (const effect of step(state, { kind: 'work_wanted', peer: peer(who), version: 0, rollouts: 8 }, { nowMs: 0 })) {
+      for (const effect of step(state, [{ kind: 'work_wanted', peer: peer(who), version: 0, rollouts: 8 }], { nowMs: 0 })) {
         if (effect.kind === 'lease_granted') sizes.push([effect.peer, effect.samples.length])
       }
     }

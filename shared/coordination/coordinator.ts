@@ -1,6 +1,6 @@
 /**
  * Decides what is leased to whom, what counts, and when the learner steps. A machine without clock, socket or promise:
- * one input, with the time, gives effects, and the state is changed in place. See README.md for what it guarantees.
+ * inputs, with the time, give effects, and the state is changed in place. See README.md for what it guarantees.
  */
 import type { CoordinatorEffect, CoordinatorInput, CoordinatorState, LearntSample } from './coordinator-state.ts'
 import { judge, receive } from './delivery.ts'
@@ -17,10 +17,13 @@ export interface StepContext {
   readonly nowMs: number
 }
 
-/** Changes `state` and returns what the host has to do, in order. Throws only on inputs that a correct host never gives. */
-export function step(state: CoordinatorState, input: CoordinatorInput, { nowMs }: StepContext): CoordinatorEffect[] {
+/**
+ * Changes `state` and returns what the host has to do, in order. Throws only on inputs that a correct host never gives.
+ * @param inputs what came together, as the verdicts on all turns of one prefill do: what they set free is leased together, not a turn at a time
+ */
+export function step(state: CoordinatorState, inputs: readonly CoordinatorInput[], { nowMs }: StepContext): CoordinatorEffect[] {
   const effects: CoordinatorEffect[] = []
-  take(state, input, nowMs, effects)
+  for (const input of inputs) take(state, input, nowMs, effects)
   beginLearning(state, effects)
   if (!state.closed) grantLeases(state, nowMs, effects)
   askForWakeUp(state, effects)

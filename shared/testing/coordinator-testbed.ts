@@ -27,7 +27,7 @@ export const PEERS = 4
 /** This one's rollouts never pass. */
 export const LIAR = 3
 
-type AfterStep = (bed: CoordinatorTestbed, input: CoordinatorInput, effects: readonly CoordinatorEffect[]) => void
+type AfterStep = (bed: CoordinatorTestbed, inputs: readonly CoordinatorInput[], effects: readonly CoordinatorEffect[]) => void
 
 export class CoordinatorTestbed {
   state: CoordinatorState
@@ -53,10 +53,10 @@ export class CoordinatorTestbed {
     this.#turns = turns
   }
 
-  input(input: CoordinatorInput): void {
-    const effects = step(this.state, input, { nowMs: this.nowMs })
+  input(...inputs: readonly CoordinatorInput[]): void {
+    const effects = step(this.state, inputs, { nowMs: this.nowMs })
     for (const effect of effects) this.#note(effect)
-    this.#afterStep(this, input, effects)
+    this.#afterStep(this, inputs, effects)
   }
 
   #note(effect: CoordinatorEffect): void {
@@ -102,8 +102,7 @@ export class CoordinatorTestbed {
         return again && this.input({ ...again, ticket: this.#ticket++ })
       }
       case 'judge':
-        for (let judged = 0; judged < action.count; judged++) this.#judge(action.pick)
-        return
+        return this.input(...Array.from({ length: action.count }, () => this.#verdict(action.pick)).filter(verdict => verdict !== undefined))
       case 'finish_step':
         return this.#finishStep()
       case 'wait':
@@ -121,7 +120,7 @@ export class CoordinatorTestbed {
       this.#held[who] = this.state.version
       this.play({ do: 'want', who, rollouts: 8 })
       for (const lease of this.#leasesOf(who)) if (!this.endings.has(lease.lease)) this.#deliver(lease.peer, lease, 1000)
-      while (this.#toJudge.length > 0) this.#judge(0)
+      while (this.#toJudge.length > 0) this.play({ do: 'judge', pick: 0, count: 8 })
       this.#finishStep()
       this.#wait(100)
     }
@@ -147,12 +146,12 @@ export class CoordinatorTestbed {
   }
 
   /** The verifier is right about everybody: only the liar is caught. The reward depends on the sample and its turn alone, as committed seeds make it. */
-  #judge(pick: number): void {
+  #verdict(pick: number): CoordinatorInput | undefined {
     const [next] = this.#toJudge.splice(pick % Math.max(1, this.#toJudge.length), 1)
-    if (next === undefined) return
+    if (next === undefined) return undefined
     const { prompt, index, turn } = next.rollout
     const judgement = next.peer === peer(LIAR) ? { kind: 'rejected' as const, reason: 'sampling_mismatch' as const } : { kind: 'accepted' as const, reward: index + turn, done: turn + 1 === this.turnsOf(prompt, index) }
-    this.input({ kind: 'rollout_judged', ticket: next.ticket, peer: next.peer, rollout: next.rollout, judgement })
+    return { kind: 'rollout_judged', ticket: next.ticket, peer: next.peer, rollout: next.rollout, judgement }
   }
 
   #finishStep(): void {

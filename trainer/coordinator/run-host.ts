@@ -125,7 +125,7 @@ export class RunHost {
 
   #turn(inputs: readonly CoordinatorInput[], done?: StepRecord): void {
     const nowMs = this.#parts.ports.now()
-    const effects = inputs.flatMap(input => step(this.state, input, { nowMs }))
+    const effects = step(this.state, inputs, { nowMs })
     const changes: RolloutChange[] = []
     for (const effect of effects) {
       if (effect.kind === 'answered') changes.push(...this.#settle(effect))
