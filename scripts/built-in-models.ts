@@ -45,7 +45,7 @@ function tinyTasks(): WarmStartTask[] {
 function allTasks(): WarmStartTask[] {
   return [
     { environment: environmentNamed('arithmetic'), share: 0.33, maxTokens: 4, untilSuccess: 0.4 },
-    { environment: environmentNamed('countdown'), share: 0.25, maxTokens: 12, untilSuccess: 0.25 },
+    { environment: environmentNamed('countdown', { scratchpad: true }), share: 0.25, maxTokens: 48, untilSuccess: 0.25 },
     { environment: environmentNamed('sokoban-1', { minPushes: 2, turns: 4 }), share: 0.2, maxTokens: 9, turns: 4, untilSuccess: 0.3 },
     { environment: environmentNamed('sokoban-2', { turns: 4 }), share: 0.12, maxTokens: 9, turns: 4, untilSuccess: 0.05 },
     { environment: environmentNamed('holdem'), share: 0.06, maxTokens: 2, turns: 6 },

@@ -1,7 +1,10 @@
 import { createRng, type Rng } from '../random/rng.ts'
 import { v } from '../protocol/schema.ts'
-import { readExpression } from './countdown/expression.ts'
-import { apply, equals, isWhole, OPERATIONS, rationalText, whole, type Operation, type Rational } from './countdown/rational.ts'
+import { lastAttempt, writeAttempts } from './countdown/attempts.ts'
+import { readExpression, type ReadExpression } from './countdown/expression.ts'
+import type { Part } from './countdown/part.ts'
+import { randomWay } from './countdown/random-way.ts'
+import { equals, isWhole, OPERATIONS, rationalText, whole, type Operation } from './countdown/rational.ts'
 import { solve } from './countdown/solver.ts'
 import { EnvironmentError } from './environment-error.ts'
 import type { Environment, Split } from './environment.ts'
@@ -16,7 +19,9 @@ export const countdownOptions = v.strictObject({
   largestTarget: v.optional(v.pipe(v.number(), v.integer(), v.minValue(10), v.maxValue(9_999)), 99),
   operations: v.optional(v.pipe(v.array(v.picklist(OPERATIONS)), v.minLength(1), v.maxLength(4)), ['+', '-', '*']),
   /** Every number has to be used, as against any of them. */
-  useAll: v.optional(v.boolean(), true)
+  useAll: v.optional(v.boolean(), true),
+  /** The answer may be preceded by attempts that failed: the last one counts. */
+  scratchpad: v.optional(v.boolean(), false)
 })
 export type CountdownOptions = v.InferOutput<typeof countdownOptions>
 
@@ -32,18 +37,24 @@ const HELD_OUT_SHARE = 8
 /** For an expression, whatever numbers it uses; and for one that keeps the rules and misses the target (as TinyZero and others grade it). */
 const FORMAT_REWARD = 0.1
 const VALID_REWARD = 0.2
+/** In a demonstration with a scratchpad. */
+const BLIND_ATTEMPTS = 4
 
-/** `countdown 3 5 7=36:` is answered by an expression, `3*(5+7)`, whose exact value is the target and which uses each number once. */
+/**
+ * `countdown 3 5 7=36:` is answered by an expression, `3*(5+7)`, whose exact value is the target and which uses each number once.
+ * With a scratchpad the prompt is `countdown 3 5 7=36?`, and the action may be `(3*5=15)+7=22;3*(5+7=12)=36`.
+ */
 export function countdown(options: CountdownOptions): Environment<CountdownTask, SingleTurnState<CountdownTask>> {
-  const { numbers: count, largestNumber, largestTarget, operations, useAll } = options
-  const question = ({ numbers, target }: CountdownTask): string => `countdown ${numbers.join(' ')}=${target}:`
+  const { numbers: count, largestNumber, largestTarget, operations, useAll, scratchpad } = options
+  const question = ({ numbers, target }: CountdownTask): string => `countdown ${numbers.join(' ')}=${target}${scratchpad ? '?' : ':'}`
+  const read = ({ numbers }: CountdownTask, action: string): ReadExpression => readExpression(scratchpad ? lastAttempt(action) : action, { numbers, operations, useAll })
   return {
     name: 'countdown',
     sample: (seed, split) => {
       const rng = createRng(`countdown/${seed}`)
       for (let draw = 0; draw < MOST_DRAWS; draw++) {
         const numbers = Array.from({ length: count }, () => 1 + rng.below(largestNumber))
-        const reached = reachable(numbers, operations, rng)
+        const reached = randomWay(numbers, operations, rng)?.value
         if (reached === undefined || !isWhole(reached) || reached.numerator < 1 || reached.numerator > largestTarget) continue
         const task = { numbers, target: reached.numerator }
         if (splitOf(task) === split) return task
@@ -53,19 +64,20 @@ export function countdown(options: CountdownOptions): Environment<CountdownTask,
     start: task => ({ task }),
     render: ({ task }) => question(task),
     step: (state, action) => {
-      const { numbers, target } = state.task
-      const read = readExpression(action, { numbers, operations, useAll })
-      const success = read.kind === 'value' && equals(read.value, whole(target))
-      const reward = success ? 1 : read.kind === 'value' ? VALID_REWARD : read.syntax ? FORMAT_REWARD : 0
+      const answer = read(state.task, action)
+      const success = answer.kind === 'value' && equals(answer.value, whole(state.task.target))
+      const reward = success ? 1 : answer.kind === 'value' ? VALID_REWARD : answer.syntax ? FORMAT_REWARD : 0
       return answered(state, action, reward, success)
     },
     view: ({ task, answer }) => {
       if (answer === undefined) return `${question(task)} ?`
-      const read = readExpression(answer, { numbers: task.numbers, operations, useAll })
-      if (read.kind === 'refused') return `${question(task)} ${answer} ✗ (${read.code} at ${read.position})`
-      return `${question(task)} ${answer} = ${rationalText(read.value)} ${equals(read.value, whole(task.target)) ? '✓' : '✗'}`
+      const said = read(task, answer)
+      if (said.kind === 'refused') return `${question(task)} ${answer} ✗ (${said.code} at ${said.position})`
+      return `${question(task)} ${answer}${scratchpad ? ' →' : ' ='} ${rationalText(said.value)} ${equals(said.value, whole(task.target)) ? '✓' : '✗'}`
     },
+    answer: ({ answer = '' }) => (scratchpad ? lastAttempt(answer) : answer),
     demonstrate: ({ task }) => {
+      if (scratchpad) return writeAttempts(blindSearch(task, operations))
       const solution = solve(task.numbers, task.target, { operations, useAll })
       if (solution === undefined) throw new Error(`countdown: no way from ${task.numbers.join(', ')} to ${task.target}`)
       return solution
@@ -78,15 +90,15 @@ export function splitOf({ numbers, target }: CountdownTask): Split {
   return createRng(`countdown split/${numbers.toSorted((a, b) => a - b).join()}=${target}`).below(HELD_OUT_SHARE) === 0 ? 'held-out' : 'train'
 }
 
-/** A value that all numbers together can have, so that every target has a solution; undefined where the draws divide by zero. */
-function reachable(numbers: readonly number[], operations: readonly Operation[], rng: Rng): Rational | undefined {
-  const parts = numbers.map(whole)
-  while (parts.length > 1) {
-    const [a] = parts.splice(rng.below(parts.length), 1)
-    const [b] = parts.splice(rng.below(parts.length), 1)
-    const combined = apply(operations[rng.below(operations.length)]!, a!, b!)
-    if (combined === undefined) return undefined
-    parts.push(combined)
+/** Tries ways at random until one is right or enough were tried: who imitates this learns to write, to reckon and to see when to stop, and nothing about where to look. */
+function blindSearch({ numbers, target }: CountdownTask, operations: readonly Operation[]): Part[] {
+  const rng = createRng(`countdown search/${numbers.join()}=${target}`)
+  const tried: Part[] = []
+  for (let draw = 0; draw < MOST_DRAWS && tried.length < BLIND_ATTEMPTS; draw++) {
+    const way = randomWay(numbers, operations, rng)
+    if (way === undefined || tried.some(({ worked }) => worked === way.worked)) continue
+    tried.push(way)
+    if (equals(way.value, whole(target))) break
   }
-  return parts[0]
+  return tried
 }

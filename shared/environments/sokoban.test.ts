@@ -110,6 +110,12 @@ describe('a turn', () => {
     expect(environment.view(end.state)).toBe('#######\n#     #\n#   @ #\n# * * #\n#######\nturn 2 of 3 · moves 6 · pushes 2 · on goals 2 of 2 · solved ✓')
   })
 
+  test('a box that came closer is worth a part, one that went away is not', () => {
+    const far = level('#######', '#     #', '#@ $ .#', '#     #', '#######')
+    const once = sokobanNamed('sokoban-1', { turns: 1 })
+    expect(['', 'rr', 'urrrdl', 'rrr'].map(action => once.step(once.start(far), action).reward)).toEqual([0, 0.1, 0, 1])
+  })
+
   test('boxes on goals are worth a part when the turns are used up', () => {
     let result = environment.step(environment.start(task), 'rd')
     for (let turn = 1; turn < 3; turn++) {

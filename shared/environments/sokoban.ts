@@ -3,6 +3,7 @@ import type { Environment } from './environment.ts'
 import { boxesOnGoals, isSolved, type Board } from './sokoban/board.ts'
 import { compactText } from './sokoban/compact-text.ts'
 import { isDeadlocked } from './sokoban/deadlock.ts'
+import { createGuide, leastPushes, reachableBoxes } from './sokoban/guide.ts'
 import { drawLevel, type Level } from './sokoban/level-generator.ts'
 import type { SokobanOptions, SokobanVariant } from './sokoban/options.ts'
 import { playTurn, type TurnEnd } from './sokoban/play-turn.ts'
@@ -14,6 +15,8 @@ export type SokobanOutcome = 'playing' | 'solved' | 'stuck' | 'out-of-turns'
 
 export interface SokobanState {
   readonly board: Board
+  /** Pushes that the level needs at least, at its start. */
+  readonly needed: number
   readonly turns: number
   /** Letters carried out, also those that moved nothing. */
   readonly moves: number
@@ -27,7 +30,8 @@ export interface SokobanState {
  * Sokoban in turns: the policy sees the board and writes moves, `u`, `d`, `l`, `r`, up to a limit. A letter against a wall, or against a box that cannot be
  * pushed, moves nothing and counts as a move; any other character ends the turn there. The level is over when it is solved, when the
  * turns are used up, or when it is plain that it can no longer be solved.
- * Reward: 1 when solved; otherwise, at the end, the partial credit times the share of boxes on goals.
+ * Reward: 1 when solved; otherwise, at the end, the partial credit times the share of pushes that are no longer needed (`pushesLeft`), and nothing
+ * where the level is lost. Boxes that came closer to goals tell two failures apart where none is on a goal yet.
  */
 export function sokoban(name: SokobanVariant, options: SokobanOptions): Environment<Level, SokobanState> {
   const outcomeOf = (board: Board, turns: number): SokobanOutcome => {
@@ -43,7 +47,7 @@ export function sokoban(name: SokobanVariant, options: SokobanOptions): Environm
       if (level === undefined) throw new Error(`${name}: no ${split} level was found`)
       return level
     },
-    start: ({ board }) => ({ board, turns: 0, moves: 0, pushes: 0, outcome: 'playing' }),
+    start: ({ board }) => ({ board, needed: pushesLeft(board), turns: 0, moves: 0, pushes: 0, outcome: 'playing' }),
     render: ({ board }) => compactText(board),
     step: (state, action) => {
       if (state.outcome !== 'playing') throw new Error('step: the level is over')
@@ -53,13 +57,12 @@ export function sokoban(name: SokobanVariant, options: SokobanOptions): Environm
       const pushes = state.pushes + turn.moves.filter(({ kind }) => kind === 'push').length
       const turns = state.turns + 1
       const outcome = outcomeOf(board, turns)
-      const onGoals = boxesOnGoals(board)
-      const graded = outcome === 'solved' ? 1 : (options.partialCredit * onGoals) / board.boxes.length
+      const graded = outcome === 'solved' ? 1 : outcome === 'stuck' ? 0 : options.partialCredit * Math.max(0, 1 - pushesLeft(board) / state.needed)
       return {
-        state: { board, turns, moves, pushes, outcome, lastTurn: turn.end },
+        state: { board, needed: state.needed, turns, moves, pushes, outcome, lastTurn: turn.end },
         done: outcome !== 'playing',
         reward: outcome === 'playing' ? 0 : graded,
-        info: { success: outcome === 'solved', metrics: { moves, pushes, boxesOnGoals: onGoals } }
+        info: { success: outcome === 'solved', metrics: { moves, pushes, boxesOnGoals: boxesOnGoals(board) } }
       }
     },
     view: state => `${formatXsb(state.board)}\n${status(state, options)}`,
@@ -68,6 +71,12 @@ export function sokoban(name: SokobanVariant, options: SokobanOptions): Environm
       return solution.kind === 'solved' ? solution.moves.slice(0, options.movesPerTurn) : ''
     }
   }
+}
+
+/** At least; Infinity where a box is lost. */
+function pushesLeft(board: Board): number {
+  const found = reachableBoxes(board)
+  return found === undefined ? Infinity : leastPushes(createGuide(found.maze), found.boxes)
 }
 
 const OUTCOMES: Readonly<Record<SokobanOutcome, string>> = {

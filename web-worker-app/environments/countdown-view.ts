@@ -1,34 +1,46 @@
-/** An expression that is to reach a target, taken apart. Pure. */
+/** An expression that is to reach a target, taken apart; or attempts, each with a mark. Pure. */
+import { readAttempts } from '#shared/environments/countdown/attempts.ts'
 import { readExpression, type ExpressionStep } from '#shared/environments/countdown/expression.ts'
 import { equals, OPERATIONS, rationalText, whole } from '#shared/environments/countdown/rational.ts'
 import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
 import { workedMessages as text } from './worked-answer-messages.ts'
 import { markOf, type WorkedAnswerView, type WorkedLine } from './worked-answer-view.ts'
 
-const PROBLEM = /^countdown ((?:\d{1,3} ){1,4}\d{1,3})=(\d{1,4}):$/
+const PROBLEM = /^countdown ((?:\d{1,3} ){1,4}\d{1,3})=(\d{1,4})([:?])$/
 const SIGNS: Readonly<Record<(typeof OPERATIONS)[number], string>> = { '+': '+', '-': '−', '*': '×', '/': '÷' }
 
 /** @returns undefined where the prompt is no such problem */
 export function countdownView(episode: ShownEpisode): WorkedAnswerView | undefined {
   const { prompt, completion } = episode.turns[0]!
-  const [, given, wanted] = PROBLEM.exec(prompt) ?? []
+  const [, given, wanted, ending] = PROBLEM.exec(prompt) ?? []
   if (given === undefined) return undefined
   const numbers = given.split(' ').map(Number)
   const target = Number(wanted)
-  const steps: ExpressionStep[] = []
+  const attempts = ending === '?' ? readAttempts(completion) : [{ text: completion, expression: completion, claimed: undefined }]
+  const { expression } = attempts.at(-1)!
   const solved = wasSolved(episode)
   // A page does not know which rules hold. Where the trainer has judged, unused numbers and all operations are its affair.
-  const read = readExpression(completion, { numbers, operations: OPERATIONS, useAll: solved === undefined }, step => steps.push(step))
-  const shown = completion === '' ? text.nothing : completion
+  const rules = { numbers, operations: OPERATIONS, useAll: solved === undefined }
+  const steps: ExpressionStep[] = []
+  const read = readExpression(expression, rules, step => steps.push(step))
+  const shown = expression === '' ? text.nothing : expression
   const result = (): WorkedLine => {
     if (read.kind === 'refused') return { text: shown, mark: 'wrong', note: text.faultAt(text.fault[read.code], read.position + 1) }
     const reaches = equals(read.value, whole(target))
     const value = rationalText(read.value)
     return { text: shown, mark: markOf(solved ?? reaches), note: reaches ? (solved === false ? text.againstRules(value) : text.comesTo(value)) : text.misses(value, target) }
   }
-  return {
-    question: text.reach(target, numbers),
-    steps: read.kind === 'value' ? steps.map(({ left, operation, right, result }) => ({ text: `${rationalText(left)} ${SIGNS[operation]} ${rationalText(right)} = ${rationalText(result)}` })) : [],
-    result: result()
-  }
+  const earlier = attempts.slice(0, -1).map((attempt): WorkedLine => {
+    const value = readExpression(attempt.expression, rules)
+    if (value.kind === 'refused') return { text: attempt.text, mark: 'wrong', note: text.fault[value.code] }
+    return attempt.claimed === undefined ? { text: attempt.text } : reckoned(attempt.text, attempt.claimed, rationalText(value.value))
+  })
+  const taken = read.kind === 'value' ? steps.map(({ left, operation, right, result }) => ({ text: `${rationalText(left)} ${SIGNS[operation]} ${rationalText(right)} = ${rationalText(result)}` })) : []
+  return { question: text.reach(target, numbers), steps: [...earlier, ...taken], result: result() }
+}
+
+/** An attempt is right where it is worth what it claims, whatever the target. */
+function reckoned(attempt: string, claimed: string, value: string): WorkedLine {
+  const line = { text: attempt, mark: markOf(claimed === value) }
+  return claimed === value ? line : { ...line, note: text.isRight(value) }
 }

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { countdown, splitOf, type CountdownTask } from '../countdown.ts'
 import { environmentNamed } from '../environments.ts'
 import type { Environment } from '../environment.ts'
+import { readAttempts } from './attempts.ts'
 import { EXPRESSION_FAULTS, readExpression, type ExpressionRules } from './expression.ts'
-import { OPERATIONS, type Operation } from './rational.ts'
+import { OPERATIONS, rationalText, type Operation } from './rational.ts'
 import { solve } from './solver.ts'
 
 const RULES: ExpressionRules = { numbers: [3, 5, 7], operations: OPERATIONS, useAll: true }
@@ -101,8 +102,25 @@ describe('countdown', () => {
     )
   })
 
+  test('a demonstration with a scratchpad comes to what it says, and goes on until the target or its end', () => {
+    fc.assert(
+      fc.property(options, fc.nat(), (given, seed) => {
+        fc.pre(given.operations.some(operation => operation !== '*' && operation !== '/'))
+        const environment = environmentNamed('countdown', { ...given, scratchpad: true }) as Environment<CountdownTask>
+        const task = environment.sample(seed, 'train')
+        const attempts = readAttempts(environment.demonstrate!(environment.start(task)))
+        const read = attempts.map(({ expression }) => readExpression(expression, { numbers: task.numbers, operations: given.operations, useAll: given.useAll }))
+        const values = read.map(each => (each.kind === 'value' ? rationalText(each.value) : each.code))
+        expect(attempts.map(({ claimed }) => claimed)).toEqual(values)
+        expect(values.slice(0, -1)).not.toContain(String(task.target))
+        expect(new Set(attempts.map(({ text }) => text)).size).toBe(attempts.length)
+      }),
+      { numRuns: 60 }
+    )
+  })
+
   test('pays a little for form, more for keeping the rules, all for the target', () => {
-    const environment = countdown({ numbers: 3, largestNumber: 9, largestTarget: 99, operations: ['+', '-', '*'], useAll: true })
+    const environment = countdown({ numbers: 3, largestNumber: 9, largestTarget: 99, operations: ['+', '-', '*'], useAll: true, scratchpad: false })
     const state = environment.start({ numbers: [3, 5, 7], target: 36 })
     const rewarded = (text: string) => environment.step(state, text).reward
     expect(['3*(5+7)', '(7+5)*3', '3+5*7', '3+5', '3*12', '3*(5+', 'hello', ''].map(rewarded)).toEqual([1, 1, 0.2, 0.1, 0.1, 0, 0, 0])
@@ -111,6 +129,17 @@ describe('countdown', () => {
     expect(view('3*(5+7)')).toBe('countdown 3 5 7=36: 3*(5+7) = 36 ✓')
     expect(view('3+5*7')).toBe('countdown 3 5 7=36: 3+5*7 = 38 ✗')
     expect(view('3*(5+')).toBe('countdown 3 5 7=36: 3*(5+ ✗ (number_expected at 5)')
+  })
+
+  test('with a scratchpad the last attempt counts, whatever it claims to come to', () => {
+    const environment = environmentNamed('countdown', { scratchpad: true }) as Environment<CountdownTask>
+    const state = environment.start({ numbers: [3, 5, 7], target: 36 })
+    const rewarded = (text: string) => environment.step(state, text).reward
+    expect(['3*(5+7)', '(3*5=15)+7=22;3*(5+7=12)=36', 'hello;3*(5+7=0)=1', '3*(5+7)=36;3+5*7=38', '3*(5+7)=36;', '3*(5+7)=36;3*5', '3*(5+7=)', ''].map(rewarded)).toEqual([1, 1, 1, 0.2, 0, 0.1, 0, 0])
+    const view = (text: string) => environment.view(environment.step(state, text).state)
+    expect(environment.render(state)).toBe('countdown 3 5 7=36?')
+    expect(view('(3*5=15)+7=22;3*(5+7=12)=36')).toBe('countdown 3 5 7=36? (3*5=15)+7=22;3*(5+7=12)=36 → 36 ✓')
+    expect(environment.answer?.(environment.step(state, '(3*5=15)+7=22;3*(5+7=12)=36').state)).toBe('3*(5+7)')
   })
 
   test('says in one line when its options leave nothing to pose', () => {

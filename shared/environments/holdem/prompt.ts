@@ -10,11 +10,12 @@ const RANK_LETTERS = '23456789TJQKA'
 const SUIT_LETTERS = 'shdc'
 
 /**
- * What a policy is shown at a decision: `AsKhb p003c001s199o198:` before the flop, `AsKhb Qs7d2c1 p012c004s190o186:` after it.
+ * What a policy is shown at a decision: `AsKhb p003c001:` before the flop, `AsKhb Qs7d2c1 p012c004:` after it.
  *
  * - own cards, the higher first; `b` on the button, `o` on the big blind;
  * - the board, sorted within a street, and the kind of hand that one now has: 0 for a high card to 8 for a straight flush;
- * - chips in the pot, to call, in one's own stack and in the other's, each with the same number of digits.
+ * - chips in the pot and to call, each with as many digits as all chips together. What is left in the stacks follows from them: both
+ *   began alike, and bets differ by what is to call.
  *
  * Suits have no names of their own in hold'em: they are renamed in the order in which they appear, so that one situation has one
  * text rather than 24 (suit isomorphism; Waugh, "A fast and optimal hand isomorphism algorithm", 2013). A later street only
@@ -26,7 +27,7 @@ export function promptText(view: SeatView): string {
   const made = board.length === 0 ? '' : ` ${shown.board}${HAND_CATEGORIES.indexOf(handCategory(handRank([...hole, ...board])))}`
   const digits = String(pot + stack + otherStack).length
   const chips = (count: number): string => String(count).padStart(digits, '0')
-  return `${shown.hole}${positionLetter(seat)}${made} p${chips(pot)}c${chips(legal.call)}s${chips(stack)}o${chips(otherStack)}:`
+  return `${shown.hole}${positionLetter(seat)}${made} p${chips(pot)}c${chips(legal.call)}:`
 }
 
 /** What a policy is shown that wins before its first decision, because the other folds: whatever it answers, the hand is over. */

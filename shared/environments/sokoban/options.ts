@@ -8,7 +8,7 @@ export interface SokobanOptions extends LevelSettings {
   readonly turns: number
   /** Most moves that are read from one turn's text. */
   readonly movesPerTurn: number
-  /** Reward of an unsolved level with all boxes but none on goals; proportionally less with fewer. */
+  /** Reward that an unsolved level comes close to with its last push; proportionally less with fewer pushes made. */
   readonly partialCredit: number
 }
 

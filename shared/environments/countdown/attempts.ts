@@ -1,0 +1,27 @@
+/** Attempts in their order, each with what its operations are said to come to: `(3*5=15)+7=22;3*(5+7=12)=36`. */
+import type { Part } from './part.ts'
+
+const BETWEEN = ';'
+const CLAIM = /=(-?\d+(?:\/\d+)?)/g
+
+export function writeAttempts(attempts: readonly Part[]): string {
+  return attempts.map(({ worked }) => worked).join(BETWEEN)
+}
+
+export interface Attempt {
+  /** As it was written. */
+  readonly text: string
+  /** Without claims. */
+  readonly expression: string
+  /** What all of it is said to come to; undefined where nothing is said. */
+  readonly claimed: string | undefined
+}
+
+export function readAttempts(action: string): Attempt[] {
+  return action.split(BETWEEN).map(text => ({ text, expression: text.replaceAll(CLAIM, ''), claimed: /=(-?\d+(?:\/\d+)?)$/.exec(text)?.[1] }))
+}
+
+/** The expression of the last attempt: what it is said to come to is the policy's own affair. */
+export function lastAttempt(action: string): string {
+  return readAttempts(action).at(-1)!.expression
+}
