@@ -1,6 +1,10 @@
 /** What is learnt and what is measured: a run file each, and the held-out settings on which the policy is compared before and after. */
+import { join } from 'node:path'
 import { environmentNamed } from '#shared/environments/environments.ts'
 import type { Environment } from '#shared/environments/environment.ts'
+import { environmentSpec, openEnvironment } from '#trainer/environment-spec.ts'
+import { readRunFile } from '#trainer/run-file.ts'
+import { ROOT } from '../../cli/child-process.ts'
 
 export interface MeasuredSetting {
   /** Unique. */
@@ -14,21 +18,24 @@ export interface MeasuredSetting {
 
 export interface MeasuredTask {
   readonly name: string
+  /** Full path. */
   readonly runFile: string
-  readonly settings: readonly MeasuredSetting[]
+  /** The first one is the run file's own. */
+  readonly settings: readonly [MeasuredSetting, ...MeasuredSetting[]]
 }
 
-const solved = (label: string, name: string, options: Readonly<Record<string, unknown>> = {}): MeasuredSetting => ({ label, environment: environmentNamed(name, options), tasks: 1_024, unit: 'solved' })
+const SOLVED = { tasks: 1_024, unit: 'solved' } as const
 
 export function measuredTasks(): MeasuredTask[] {
   return [
-    { name: 'arithmetic', runFile: 'trainer/runs/arithmetic-95.toml', settings: [solved('arithmetic', 'arithmetic')] },
-    { name: 'countdown', runFile: 'trainer/runs/countdown.toml', settings: [solved('countdown', 'countdown')] },
-    {
-      name: 'sokoban',
-      runFile: 'trainer/runs/sokoban.toml',
-      settings: [solved('sokoban, 1 box', 'sokoban-1', { minPushes: 2, turns: 2 }), solved('sokoban, 2 boxes', 'sokoban-2', { turns: 4 })]
-    },
-    { name: 'holdem', runFile: 'trainer/runs/holdem.toml', settings: [{ label: 'holdem', environment: environmentNamed('holdem'), tasks: 4_096, unit: 'big blinds' }] }
+    measured('arithmetic', 'arithmetic-95.toml', { label: 'arithmetic', ...SOLVED }),
+    measured('countdown', 'countdown.toml', { label: 'countdown', ...SOLVED }),
+    measured('sokoban', 'sokoban.toml', { label: 'sokoban, 1 box', ...SOLVED }, { label: 'sokoban, 2 boxes', environment: environmentNamed('sokoban-2', { turns: 4 }), ...SOLVED }),
+    measured('holdem', 'holdem.toml', { label: 'holdem', tasks: 4_096, unit: 'big blinds' })
   ]
+}
+
+function measured(name: string, fileName: string, own: Omit<MeasuredSetting, 'environment'>, ...more: readonly MeasuredSetting[]): MeasuredTask {
+  const runFile = join(ROOT, 'trainer/runs', fileName)
+  return { name, runFile, settings: [{ ...own, environment: openEnvironment(environmentSpec(readRunFile(runFile))) }, ...more] }
 }

@@ -62,14 +62,14 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
 }
 
 function inputsOf({ runFile }: MeasuredTask): string[] {
-  return [join(ROOT, runFile), join(readRunFile(join(ROOT, runFile)).model.path, 'model.safetensors')]
+  return [runFile, join(readRunFile(runFile).model.path, 'model.safetensors')]
 }
 
 /** @param model undefined: the one of the run file */
 async function scoresOfModel(cells: Cells, name: string, task: MeasuredTask, model: string | undefined): Promise<Record<string, Scores>> {
-  const runFile = readRunFile(join(ROOT, task.runFile))
+  const runFile = readRunFile(task.runFile)
   const directory = model ?? runFile.model.path
-  const { result } = await cells.get(name, [join(ROOT, task.runFile), join(directory, 'model.safetensors')], async () => {
+  const { result } = await cells.get(name, [task.runFile, join(directory, 'model.safetensors')], async () => {
     const stored = await openModel(directory)
     const scores = await scoresBySetting(task, setting => heldOutScores(stored.policy, setting, runFile))
     await stored.close()
@@ -80,7 +80,7 @@ async function scoresOfModel(cells: Cells, name: string, task: MeasuredTask, mod
 
 async function runCell(task: MeasuredTask, seed: number): Promise<RunCell> {
   const directory = join(FOLDER, `run-${task.name}-${seed}`)
-  const { report, learning, commandSeconds } = await runSwarm(join(ROOT, task.runFile), seed, directory)
+  const { report, learning, commandSeconds } = await runSwarm(task.runFile, seed, directory)
   const stored = await openRunVersion(directory, undefined)
   const after = await scoresBySetting(task, setting => heldOutScores(stored.policy, setting, stored.runFile))
   await stored.close()
@@ -141,21 +141,21 @@ const SMOOTHED = 10
 function pictureOf(task: MeasuredTask, before: Readonly<Record<string, Scores>>, runs: readonly RunCell[]): string {
   const [setting] = task.settings
   const named = (points: (run: RunCell) => (readonly [number, number])[]) => runs.map((run, index) => ({ name: `seed ${SEEDS[index]}`, points: points(run) }))
-  if (setting!.unit === 'solved') {
+  if (setting.unit === 'solved') {
     const curves = named(({ learning }) => learning.map(({ version, success }) => [version, success] as const))
-    return curvesSvg({ title: `${setting!.label}: held-out tasks solved`, xLabel: 'updates', format: y => `${Math.round(100 * y)} %`, range: [0, 1], curves })
+    return curvesSvg({ title: `${setting.label}: held-out tasks solved`, xLabel: 'updates', format: y => `${Math.round(100 * y)} %`, range: [0, 1], curves })
   }
   const range = rewardRange(task)
   const bigBlinds = (reward: number): number => (reward - 0.5) * 2 * range
   const curves = named(({ reward }) => smoothed(reward).map(([update, mean]) => [update, bigBlinds(mean)] as const))
-  const low = Math.floor(Math.min(scoreEstimate(before[setting!.label]!, setting!.unit).value, ...curves.flatMap(({ points }) => points.map(([, y]) => y))))
+  const low = Math.floor(Math.min(scoreEstimate(before[setting.label]!, setting.unit).value, ...curves.flatMap(({ points }) => points.map(([, y]) => y))))
   const high = Math.ceil(Math.max(1, ...curves.flatMap(({ points }) => points.map(([, y]) => y))))
-  return curvesSvg({ title: `${setting!.label}: big blinds a hand while training`, xLabel: 'updates', format: y => y.toFixed(1), range: [low, high], goal: { y: 0, label: 'even' }, curves })
+  return curvesSvg({ title: `${setting.label}: big blinds a hand while training`, xLabel: 'updates', format: y => y.toFixed(1), range: [low, high], goal: { y: 0, label: 'even' }, curves })
 }
 
 /** Big blinds at which the reward is cut off. */
 function rewardRange({ runFile }: MeasuredTask): number {
-  const { rewardRange: range, stack = 100 } = readRunFile(join(ROOT, runFile)).environment.options as { readonly rewardRange?: number; readonly stack?: number }
+  const { rewardRange: range, stack = 100 } = readRunFile(runFile).environment.options as { readonly rewardRange?: number; readonly stack?: number }
   return range ?? stack
 }
 

@@ -1,4 +1,4 @@
-/** The work that a tab has been given and has not begun, oldest lease first, and how it is cut into batches for the engine. */
+/** The work that a tab has been given and has not begun, oldest version and then oldest prompt first, and how it is cut into batches for the engine. */
 import type { Lease, LeasedSample } from '../protocol/lease.ts'
 
 /** The samples of one prompt of one lease; `tokens` are the prompt's. */
@@ -38,7 +38,10 @@ export function createLeaseQueue(): LeaseQueue {
   return { leases: [] }
 }
 
-/** A lease that is already queued is not queued twice. */
+/**
+ * A lease that is already queued is not queued twice. What the learner needs first goes first: the next turn of a rollout that began long
+ * ago must not wait behind first turns of others, or it is too old before its last.
+ */
 export function addLease(queue: LeaseQueue, lease: Lease, now: number): void {
   if (queue.leases.some(({ id }) => id === lease.id)) return
   queue.leases.push({
@@ -49,6 +52,11 @@ export function addLease(queue: LeaseQueue, lease: Lease, now: number): void {
     expires: now + lease.durationMs,
     prompts: lease.prompts.map(({ prompt, tokens, samples }) => ({ lease: lease.id, prompt, tokens, samples }))
   })
+  queue.leases.sort((a, b) => a.version - b.version || oldestPrompt(a) - oldestPrompt(b))
+}
+
+function oldestPrompt({ prompts }: QueuedLease): number {
+  return Math.min(...prompts.map(({ prompt }) => prompt))
 }
 
 export function dropExpired(queue: LeaseQueue, now: number): void {
@@ -64,7 +72,7 @@ export function queuedRollouts(queue: LeaseQueue): number {
   return queue.leases.reduce((total, { prompts }) => total + sampleCount(prompts), 0)
 }
 
-/** Versions that queued leases ask for, oldest lease first. */
+/** Versions that queued leases ask for, oldest first. */
 export function queuedVersions(queue: LeaseQueue): number[] {
   return [...new Set(queue.leases.map(({ version }) => version))]
 }

@@ -54,6 +54,18 @@ test('free rows are refilled from leases of the running version while it runs', 
   expect(tab.all('use_version')).toHaveLength(1)
 })
 
+test('what the learner needs first goes first: older versions, then older prompts, however late they were leased', () => {
+  const tab = Tab.working(1)
+  tab.step({ kind: 'policy_announced', announced: announced(2) })
+  tab.step({ kind: 'version_ready', ...announced(2) })
+  tab.step({ kind: 'lease_granted', lease: leaseOf('running', 1, ROWS, { firstPrompt: 6 }) })
+  tab.step({ kind: 'lease_granted', lease: leaseOf('new version', 2, ROWS, { firstPrompt: 3 }) })
+  tab.step({ kind: 'lease_granted', lease: leaseOf('late prompt', 1, ROWS, { firstPrompt: 7 }) })
+  tab.step({ kind: 'lease_granted', lease: leaseOf('early prompt', 1, ROWS, { firstPrompt: 2 }) })
+  for (let batch = 0; batch < 3; batch++) tab.finish(tab.last('generate')!.batch)
+  expect(tab.all('generate').map(({ batch }) => batch.prompts[0]!.lease)).toEqual(['running', 'early prompt', 'late prompt', 'new version'])
+})
+
 test('more work is asked for before the engine runs dry', () => {
   const tab = Tab.working(1)
   tab.step({ kind: 'lease_granted', lease: leaseOf('a', 1, 2 * ROWS) })

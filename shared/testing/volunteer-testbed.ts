@@ -11,7 +11,7 @@ export const WHOLE = { start: 0, end: 4 }
 
 export const announced = (version: number, content = 0): AnnouncedVersion => ({ version, manifestHash: `${version}${content}`.padStart(64, '0') })
 
-export function leaseOf(id: string, version: number, samples: number, { prompts = 1, durationMs = 60_000, content = 0 } = {}): Lease {
+export function leaseOf(id: string, version: number, samples: number, { prompts = 1, firstPrompt = 0, durationMs = 60_000, content = 0 } = {}): Lease {
   return {
     id,
     run: RUN,
@@ -19,7 +19,7 @@ export function leaseOf(id: string, version: number, samples: number, { prompts 
     manifestHash: announced(version, content).manifestHash,
     maxTokens: 8,
     durationMs,
-    prompts: Array.from({ length: prompts }, (_, prompt) => ({ prompt, tokens: [1], samples: Array.from({ length: samples }, (_, index) => ({ index, seed: 'f'.repeat(64) })) }))
+    prompts: Array.from({ length: prompts }, (_, prompt) => ({ prompt: firstPrompt + prompt, tokens: [1], samples: Array.from({ length: samples }, (_, index) => ({ index, seed: 'f'.repeat(64) })) }))
   }
 }
 
