@@ -14,6 +14,8 @@ interface Opening {
   readonly cut: readonly number[]
   readonly weights: string
   readonly engine: 'wasm' | 'webgpu'
+  /** Rows of the stages after the first, which then start like those of a tab that has tried its engines before: with no self-test and no measurement. */
+  readonly knownRows?: number
 }
 
 export interface Completion {
@@ -40,13 +42,20 @@ let changed = (): void => {}
 let tokenHeard: (key: string) => void = () => {}
 
 const pipelines = {
-  async open({ model, lora, cut, weights, engine }: Opening): Promise<LoadAnswer[]> {
+  async open({ model, lora, cut, weights, engine, knownRows }: Opening): Promise<LoadAnswer[]> {
     const config = parseDecoderConfig(model, 'config.json')
     ring = await openRing(cut.length - 1)
     return Promise.all(
       ring.map((tab, index) =>
         tab.load(
-          { model, lora, layers: { start: cut[index]!, end: cut[index + 1]! }, weights: randomWeights(config, weights), preferences: { only: engine, allowSoftwareAdapter: true, threads: 1 } },
+          {
+            model,
+            lora,
+            layers: { start: cut[index]!, end: cut[index + 1]! },
+            weights: randomWeights(config, weights),
+            preferences: { only: engine, allowSoftwareAdapter: true, threads: 1 },
+            ...(index > 0 && knownRows !== undefined && { known: { engine, rows: knownRows } })
+          },
           { generated: heard, broken: (name, reason) => void breaks.push(`${name}: ${reason}`) }
         )
       )
