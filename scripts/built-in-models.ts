@@ -39,15 +39,15 @@ function tinyTasks(): WarmStartTask[] {
 }
 
 /**
- * Boards of Sokoban and hands of hold'em as in the run files. Hold'em needs no measure of when to stop: the beginner that it imitates
+ * Boards of Sokoban, worked countdown and hands of hold'em as in the run files. Hold'em needs no measure of when to stop: the beginner that it imitates
  * loses, however well it is imitated.
  */
 function allTasks(): WarmStartTask[] {
   return [
-    { environment: environmentNamed('arithmetic'), share: 0.33, maxTokens: 4, untilSuccess: 0.4 },
-    { environment: environmentNamed('countdown', { scratchpad: true }), share: 0.25, maxTokens: 48, untilSuccess: 0.25 },
-    { environment: environmentNamed('sokoban-1', { minPushes: 2, turns: 4 }), share: 0.2, maxTokens: 9, turns: 4, untilSuccess: 0.3 },
-    { environment: environmentNamed('sokoban-2', { turns: 4 }), share: 0.12, maxTokens: 9, turns: 4, untilSuccess: 0.05 },
+    { environment: environmentNamed('arithmetic'), share: 0.27, maxTokens: 4, untilSuccess: 0.4 },
+    { environment: environmentNamed('countdown', { scratchpad: true }), share: 0.35, maxTokens: 64, untilSuccess: 0.25 },
+    { environment: environmentNamed('sokoban-1', { minPushes: 2, turns: 2 }), share: 0.18, maxTokens: 9, turns: 2, untilSuccess: 0.27 },
+    { environment: environmentNamed('sokoban-2', { turns: 4 }), share: 0.1, maxTokens: 9, turns: 4, untilSuccess: 0.05 },
     { environment: environmentNamed('holdem'), share: 0.06, maxTokens: 2, turns: 6 },
     { environment: environmentNamed('reverse'), share: 0.04, maxTokens: 11, untilSuccess: 0.02 }
   ]

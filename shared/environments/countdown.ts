@@ -1,11 +1,11 @@
-import { createRng, type Rng } from '../random/rng.ts'
+import { createRng } from '../random/rng.ts'
 import { v } from '../protocol/schema.ts'
 import { lastAttempt, writeAttempts } from './countdown/attempts.ts'
 import { readExpression, type ReadExpression } from './countdown/expression.ts'
-import type { Part } from './countdown/part.ts'
 import { randomWay } from './countdown/random-way.ts'
 import { equals, isWhole, OPERATIONS, rationalText, whole, type Operation } from './countdown/rational.ts'
 import { solve } from './countdown/solver.ts'
+import { workedSearch } from './countdown/worked-search.ts'
 import { EnvironmentError } from './environment-error.ts'
 import type { Environment, Split } from './environment.ts'
 import { answered, type SingleTurnState } from './single-turn.ts'
@@ -37,12 +37,10 @@ const HELD_OUT_SHARE = 8
 /** For an expression, whatever numbers it uses; and for one that keeps the rules and misses the target (as TinyZero and others grade it). */
 const FORMAT_REWARD = 0.1
 const VALID_REWARD = 0.2
-/** In a demonstration with a scratchpad. */
-const BLIND_ATTEMPTS = 4
 
 /**
  * `countdown 3 5 7=36:` is answered by an expression, `3*(5+7)`, whose exact value is the target and which uses each number once.
- * With a scratchpad the prompt is `countdown 3 5 7=36?`, and the action may be `(3*5=15)+7=22;3*(5+7=12)=36`.
+ * With a scratchpad the prompt is `countdown 3 5 7=36?`, and the action may be `(3*5=15);3*(5+7=12)=36`.
  */
 export function countdown(options: CountdownOptions): Environment<CountdownTask, SingleTurnState<CountdownTask>> {
   const { numbers: count, largestNumber, largestTarget, operations, useAll, scratchpad } = options
@@ -77,7 +75,7 @@ export function countdown(options: CountdownOptions): Environment<CountdownTask,
     },
     answer: ({ answer = '' }) => (scratchpad ? lastAttempt(answer) : answer),
     demonstrate: ({ task }) => {
-      if (scratchpad) return writeAttempts(blindSearch(task, operations))
+      if (scratchpad) return writeAttempts(workedSearch(task.numbers, task.target, operations, createRng(`countdown search/${task.numbers.join()}=${task.target}`)))
       const solution = solve(task.numbers, task.target, { operations, useAll })
       if (solution === undefined) throw new Error(`countdown: no way from ${task.numbers.join(', ')} to ${task.target}`)
       return solution
@@ -88,17 +86,4 @@ export function countdown(options: CountdownOptions): Environment<CountdownTask,
 /** The split of a task, by its numbers in any order and its target. */
 export function splitOf({ numbers, target }: CountdownTask): Split {
   return createRng(`countdown split/${numbers.toSorted((a, b) => a - b).join()}=${target}`).below(HELD_OUT_SHARE) === 0 ? 'held-out' : 'train'
-}
-
-/** Tries ways at random until one is right or enough were tried: who imitates this learns to write, to reckon and to see when to stop, and nothing about where to look. */
-function blindSearch({ numbers, target }: CountdownTask, operations: readonly Operation[]): Part[] {
-  const rng = createRng(`countdown search/${numbers.join()}=${target}`)
-  const tried: Part[] = []
-  for (let draw = 0; draw < MOST_DRAWS && tried.length < BLIND_ATTEMPTS; draw++) {
-    const way = randomWay(numbers, operations, rng)
-    if (way === undefined || tried.some(({ worked }) => worked === way.worked)) continue
-    tried.push(way)
-    if (equals(way.value, whole(target))) break
-  }
-  return tried
 }

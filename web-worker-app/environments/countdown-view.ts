@@ -31,7 +31,7 @@ export function countdownView(episode: ShownEpisode): WorkedAnswerView | undefin
     return { text: shown, mark: markOf(solved ?? reaches), note: reaches ? (solved === false ? text.againstRules(value) : text.comesTo(value)) : text.misses(value, target) }
   }
   const earlier = attempts.slice(0, -1).map((attempt): WorkedLine => {
-    const value = readExpression(attempt.expression, rules)
+    const value = readExpression(attempt.expression, { ...rules, useAll: false })
     if (value.kind === 'refused') return { text: attempt.text, mark: 'wrong', note: text.fault[value.code] }
     return attempt.claimed === undefined ? { text: attempt.text } : reckoned(attempt.text, attempt.claimed, rationalText(value.value))
   })

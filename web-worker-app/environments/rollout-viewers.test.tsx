@@ -89,11 +89,12 @@ test('an expression is taken apart, or what is wrong with it is said and where',
 })
 
 test('attempts before the last are marked by what they claim to come to', () => {
-  expect(countdownView(single('countdown 3 5 7=36?', '(3*5=15)+7=22;7-(3*5=15)=8;3*;3*5;3*(5+7=12)=36', 1))).toEqual({
+  expect(countdownView(single('countdown 3 5 7=36?', '(3*5=15)+7=22;7-(3*5=15)=8;(5+7=13);3*;3*5;3*(5+7=12)=36', 1))).toEqual({
     question: 'Reach 36 with 3, 5, 7',
     steps: [
       { text: '(3*5=15)+7=22', mark: 'right' },
       { text: '7-(3*5=15)=8', mark: 'wrong', note: '-8 is right' },
+      { text: '(5+7=13)', mark: 'wrong', note: '12 is right' },
       { text: '3*', mark: 'wrong', note: 'a number is missing' },
       { text: '3*5' },
       { text: '5 + 7 = 12' },

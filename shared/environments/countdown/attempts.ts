@@ -1,11 +1,10 @@
-/** Attempts in their order, each with what its operations are said to come to: `(3*5=15)+7=22;3*(5+7=12)=36`. */
-import type { Part } from './part.ts'
+/** Attempts in their order, each with what its operations are said to come to; one that leads nowhere may be left unfinished: `(3*5=15);3*(5+7=12)=36`. */
 
 const BETWEEN = ';'
 const CLAIM = /=(-?\d+(?:\/\d+)?)/g
 
-export function writeAttempts(attempts: readonly Part[]): string {
-  return attempts.map(({ worked }) => worked).join(BETWEEN)
+export function writeAttempts(attempts: readonly string[]): string {
+  return attempts.join(BETWEEN)
 }
 
 export interface Attempt {
@@ -18,7 +17,7 @@ export interface Attempt {
 }
 
 export function readAttempts(action: string): Attempt[] {
-  return action.split(BETWEEN).map(text => ({ text, expression: text.replaceAll(CLAIM, ''), claimed: /=(-?\d+(?:\/\d+)?)$/.exec(text)?.[1] }))
+  return action.split(BETWEEN).map(text => ({ text, expression: text.replaceAll(CLAIM, ''), claimed: /=(-?\d+(?:\/\d+)?)\)?$/.exec(text)?.[1] }))
 }
 
 /** The expression of the last attempt: what it is said to come to is the policy's own affair. */
