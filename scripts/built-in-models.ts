@@ -45,7 +45,7 @@ function tinyTasks(): WarmStartTask[] {
 function allTasks(): WarmStartTask[] {
   return [
     { environment: environmentNamed('arithmetic'), share: 0.27, maxTokens: 4, untilSuccess: 0.4 },
-    { environment: environmentNamed('countdown', { scratchpad: true }), share: 0.35, maxTokens: 64, untilSuccess: 0.25 },
+    { environment: environmentNamed('countdown', { scratchpad: true }), share: 0.35, maxTokens: 128, untilSuccess: 0.15 },
     { environment: environmentNamed('sokoban-1', { minPushes: 2, turns: 2 }), share: 0.18, maxTokens: 9, turns: 2, untilSuccess: 0.27 },
     { environment: environmentNamed('sokoban-2', { turns: 4 }), share: 0.1, maxTokens: 9, turns: 4, untilSuccess: 0.05 },
     { environment: environmentNamed('holdem'), share: 0.06, maxTokens: 2, turns: 6 },

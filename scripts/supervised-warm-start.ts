@@ -48,7 +48,7 @@ export interface WarmStartSettings {
 }
 
 /** Of its share, for a task that is known well enough: so much that it is not forgotten. */
-const KEPT_SHARE = 0.1
+const KEPT_SHARE = 0.3
 
 export interface TaskMeasurement {
   readonly task: string

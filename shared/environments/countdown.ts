@@ -75,7 +75,7 @@ export function countdown(options: CountdownOptions): Environment<CountdownTask,
     },
     answer: ({ answer = '' }) => (scratchpad ? lastAttempt(answer) : answer),
     demonstrate: ({ task }) => {
-      if (scratchpad) return writeAttempts(workedSearch(task.numbers, task.target, operations, createRng(`countdown search/${task.numbers.join()}=${task.target}`)))
+      if (scratchpad) return writeAttempts(workedSearch(task.numbers, task.target, operations))
       const solution = solve(task.numbers, task.target, { operations, useAll })
       if (solution === undefined) throw new Error(`countdown: no way from ${task.numbers.join(', ')} to ${task.target}`)
       return solution
