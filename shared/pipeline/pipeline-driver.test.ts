@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createPipelineDriver, pendingSequences, stepPipelineDriver, type DriverEffect, type PipelineDriver, type SequenceRequest } from './pipeline-driver.ts'
+import { createPipelineDriver, pendingSequences, PREFILL_TOKENS, stepPipelineDriver, type DriverEffect, type PipelineDriver, type SequenceRequest } from './pipeline-driver.ts'
 import type { StageWork } from './stage-work.ts'
 
 const EOS = 2
@@ -32,6 +32,21 @@ describe('the pipeline driver', () => {
       ['prefill', 1, 4, 1],
       ['prefill', 2, 4, 1]
     ])
+  })
+
+  it('prefills no more at once than its budget of tokens, a shared prompt counted once, and one prompt of any length', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 64 }, 1)
+    const prompt = (first: number, length: number) => [first, ...Array.from({ length: length - 1 }, () => 7)]
+    const lengths = [PREFILL_TOKENS / 2, PREFILL_TOKENS / 2, 10, 10, 2 * PREFILL_TOKENS, 10]
+    const requests = lengths.flatMap((length, first) => ['a', 'b'].map(sample => request(`${first}${sample}`, { prompt: prompt(first, length), maxTokens: 9 })))
+    const prefilled: number[][] = []
+    let next = works(stepPipelineDriver(driver, { kind: 'requested', requests }))
+    while (prefilled.flat().length < lengths.length) {
+      prefilled.push(...next.flatMap(work => (work.kind === 'prefill' ? [[...work.lengths]] : [])))
+      next = works(next.flatMap(work => draw(driver, work, 9)))
+    }
+    const [half, little] = [PREFILL_TOKENS / 2, 10]
+    expect(prefilled).toEqual([[half, half], [little, little], [2 * PREFILL_TOKENS], [little]])
   })
 
   it('cuts by the costs that it is told: few sequences that steps cost the same for stay together, many are spread', () => {

@@ -29,6 +29,12 @@ export interface SequenceRequest {
   readonly interactive: boolean
 }
 
+/**
+ * Of all prompts of one prefill together, each as long as the longest; one prompt may be longer. What enters otherwise enters with later works: decodes
+ * of others do not wait long, and who computes a work is not taken for one that hangs (Agrawal et al. 2024, "Sarathi-Serve", §4.2, a budget of tokens).
+ */
+export const PREFILL_TOKENS = 1_024
+
 interface Sequence extends Omit<SequenceRequest, 'drawn'> {
   readonly id: SequenceId
   readonly tokens: number[]
@@ -199,12 +205,31 @@ function removeLeaving(batch: MicroBatch): SequenceId[] {
   return left
 }
 
-/** This micro-batch's share of what waits: as many as keep all micro-batches equally large. Nobody is overtaken by a request of another version. */
+/** This micro-batch's share of what waits: as many as keep all micro-batches equally large, and as one prefill takes. Nobody is overtaken by a request of another version. */
 function enter(driver: PipelineDriver, batch: MicroBatch): Sequence[] {
   const share = Math.ceil(pendingSequences(driver) / microBatchesToKeep(driver))
   const room = Math.max(0, Math.min(driver.config.maxRows, share) - batch.order.length)
   const other = driver.waiting.findIndex(({ version, interactive }) => version !== batch.version || (batch.extra && !interactive))
-  return driver.waiting.splice(0, Math.min(room, other < 0 ? driver.waiting.length : other))
+  const most = Math.min(room, other < 0 ? driver.waiting.length : other)
+  return driver.waiting.splice(0, fitOnePrefill(driver.waiting.slice(0, most)))
+}
+
+/** @returns how many of the first sequences; all of one prompt at least */
+function fitOnePrefill(sequences: readonly Sequence[]): number {
+  const prompts = new Set<string>()
+  let longest = 0
+  for (const [index, sequence] of sequences.entries()) {
+    const content = contentOf(sequence)
+    prompts.add(content.join())
+    longest = Math.max(longest, content.length)
+    if (prompts.size > 1 && prompts.size * longest > PREFILL_TOKENS) return index
+  }
+  return sequences.length
+}
+
+/** What a stage has to read before it can go on. */
+function contentOf({ prompt, tokens }: Sequence): number[] {
+  return [...prompt, ...tokens]
 }
 
 function microBatchesToKeep(driver: PipelineDriver): number {
@@ -236,8 +261,9 @@ function run(batch: MicroBatch, work: StageWork, sequences: readonly Sequence[],
 function prefill(batch: MicroBatch, sequences: readonly Sequence[], left: readonly SequenceId[]): StageWork {
   const rows: (readonly number[])[] = []
   const rowOf = new Map<string, number>()
-  const entering = sequences.map(({ id, prompt, tokens, maxTokens, seed, position = 0, temperature }): EnteringSequence => {
-    const content = [...prompt, ...tokens]
+  const entering = sequences.map((sequence): EnteringSequence => {
+    const { id, prompt, tokens, maxTokens, seed, position = 0, temperature } = sequence
+    const content = contentOf(sequence)
     const name = content.join()
     const promptRow = rowOf.get(name) ?? rows.push(content) - 1
     rowOf.set(name, promptRow)

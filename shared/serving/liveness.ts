@@ -2,6 +2,7 @@
  * Who is alive and in time. ICE takes half a minute to notice that a peer is gone, and a frozen worker keeps its links:
  * heartbeats tell within two seconds. What may take long is judged by what the peer measured of itself.
  */
+import { PREFILL_TOKENS } from '../pipeline/pipeline-driver.ts'
 import type { Heartbeat } from '../protocol/stage-messages.ts'
 import { layerMs } from '../scheduling/layer-cost.ts'
 import type { Pipeline } from '../scheduling/layer-plan.ts'
@@ -52,10 +53,10 @@ function deadlineMs(expectedMs: number): number {
   return Math.max(DEADLINE_AT_LEAST_MS, MARGIN * expectedMs)
 }
 
-/** Expected of a decode of all rows, or of a prompt as long as it may be. */
+/** Expected of a decode of all rows, or of the largest prefill: one prompt as long as it may be, or many together. */
 function longestWorkMs({ model }: ServingState, { profile, ready }: Host): number {
   if (profile === undefined || ready === undefined) return UNMEASURED_WORK_MS
-  return rangeLength(ready.layers) * Math.max(layerMs(profile.decode, ready.rows), layerMs(profile.prefill, model.contextTokens))
+  return rangeLength(ready.layers) * Math.max(layerMs(profile.decode, ready.rows), layerMs(profile.prefill, Math.max(model.contextTokens, PREFILL_TOKENS)))
 }
 
 /** Of a round that takes too long: the stage that has been computing for longest, measured by what it may. */
