@@ -98,7 +98,7 @@ describe('hold’em', () => {
       }),
       runs(40)
     )
-    for (const prompt of rendered) expect(prompt).toMatch(/^[2-9TJQKA]s[2-9TJQKA][sh][bo]( ([2-9TJQKA][shdc]){3,5}[0-8])? p\d{3}c\d{3}s\d{3}o\d{3}:$/)
+    for (const prompt of rendered) expect(prompt).toMatch(/^[2-9TJQKA]s[2-9TJQKA][sh][bo]( ([2-9TJQKA][shdc]){3,5}[0-8])? p\d{3}c\d{3}:$/)
     expect(Math.max(...[...rendered].map(({ length }) => length))).toBeLessThanOrEqual(40)
   })
 
