@@ -3,7 +3,9 @@ import { createRng } from '../random/rng.ts'
 import { modelShape } from '../scheduling/model-shape.ts'
 import { expectedAnswer, profileOf, ServingTestbed, type Ask, type TabAbilities } from '../testing/serving-testbed.ts'
 import { tinyConfig } from '../testing/tiny-model.ts'
+import { PREFILL_TOKENS } from '../pipeline/pipeline-driver.ts'
 import { coverageOf } from './coverage.ts'
+import { workDeadlineMs } from './liveness.ts'
 import type { ServingEffect } from './serving-state.ts'
 
 const MODEL = tinyConfig({ layers: 6 })
@@ -177,6 +179,14 @@ test('a server that was restarted finds the pipeline as it was: nobody loads any
   bed.wait(2_000)
   expect(openPipelines(bed)).toHaveLength(1)
   expect(bed.tabs.map(({ loaded }) => loaded)).toEqual(before)
+})
+
+test('a work may be a prefill of many prompts, also where one prompt is shorter than that', () => {
+  const { state, tabs } = bedOf([tab({ memoryBytes: WHOLE })])
+  const host = state.hosts.get(tabs[0]!.peer)!
+  host.profile = { ...host.profile!, prefill: { fixedMs: 0, perRowMs: 1 } }
+  expect(PREFILL_TOKENS).toBeGreaterThan(USE.contextTokens)
+  expect(workDeadlineMs(state, host)).toBeGreaterThan(MODEL.layers * PREFILL_TOKENS)
 })
 
 describe('of two pipelines, of which one is slower', () => {

@@ -2,6 +2,8 @@
 
 const BETWEEN = ';'
 const CLAIM = /=(-?\d+(?:\/\d+)?)/g
+/** The claim of all of it, also where it is left in its parentheses. */
+const LAST_CLAIM = new RegExp(`${CLAIM.source}\\)?$`)
 
 export function writeAttempts(attempts: readonly string[]): string {
   return attempts.join(BETWEEN)
@@ -17,7 +19,7 @@ export interface Attempt {
 }
 
 export function readAttempts(action: string): Attempt[] {
-  return action.split(BETWEEN).map(text => ({ text, expression: text.replaceAll(CLAIM, ''), claimed: /=(-?\d+(?:\/\d+)?)\)?$/.exec(text)?.[1] }))
+  return action.split(BETWEEN).map(text => ({ text, expression: text.replaceAll(CLAIM, ''), claimed: LAST_CLAIM.exec(text)?.[1] }))
 }
 
 /** The expression of the last attempt: what it is said to come to is the policy's own affair. */
