@@ -129,9 +129,9 @@ export class NodeVolunteer {
         ...(lora === null ? {} : { lora })
       })
     }
-    const tensors = await this.#tensors(policy)
-    if (manifest.kind === 'lora') await this.#engine.setAdapter(tensors)
-    else if (description.lora === null) await this.#engine.setWeights(tensors)
+    if (description.lora === null) await this.#engine.setWeights(await this.#tensors(policy))
+    // Also back to the base: a lease of it may arrive after the first adapter.
+    else await this.#engine.setAdapter(manifest.kind === 'lora' ? await this.#tensors(policy) : undefined)
     this.#held = manifest
     this.#tell('version_held', { run: manifest.run, version: manifest.version, manifestHash: manifestHash(manifest) })
   }
