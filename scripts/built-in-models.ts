@@ -39,17 +39,17 @@ function tinyTasks(): WarmStartTask[] {
 }
 
 /**
- * Boards of Sokoban, worked countdown and hands of hold'em as in the run files. Hold'em needs no measure of when to stop: the beginner that it imitates
- * loses, however well it is imitated.
+ * Boards of Sokoban, worked countdown and hands of hold'em as in the run files. Hold'em and countdown need no measure of when to stop: the
+ * beginner who is imitated loses, and the careless one gives up, however well they are imitated.
  */
 function allTasks(): WarmStartTask[] {
   return [
-    { environment: environmentNamed('arithmetic'), share: 0.27, maxTokens: 4, untilSuccess: 0.4 },
-    { environment: environmentNamed('countdown', { scratchpad: true }), share: 0.35, maxTokens: 128, untilSuccess: 0.15 },
-    { environment: environmentNamed('sokoban-1', { minPushes: 2, turns: 2 }), share: 0.18, maxTokens: 9, turns: 2, untilSuccess: 0.27 },
-    { environment: environmentNamed('sokoban-2', { turns: 4 }), share: 0.1, maxTokens: 9, turns: 4, untilSuccess: 0.05 },
+    { environment: environmentNamed('arithmetic'), share: 0.28, maxTokens: 4, untilSuccess: 0.4 },
+    { environment: environmentNamed('countdown', { scratchpad: true }), share: 0.42, maxTokens: 128 },
+    { environment: environmentNamed('sokoban-1', { minPushes: 2, turns: 2 }), share: 0.15, maxTokens: 9, turns: 2, untilSuccess: 0.24 },
+    { environment: environmentNamed('sokoban-2', { turns: 4 }), share: 0.06, maxTokens: 9, turns: 4, untilSuccess: 0.05 },
     { environment: environmentNamed('holdem'), share: 0.06, maxTokens: 2, turns: 6 },
-    { environment: environmentNamed('reverse'), share: 0.04, maxTokens: 11, untilSuccess: 0.02 }
+    { environment: environmentNamed('reverse'), share: 0.03, maxTokens: 11, untilSuccess: 0.02 }
   ]
 }
 

@@ -1,6 +1,6 @@
 import { createRng } from '../random/rng.ts'
 import { v } from '../protocol/schema.ts'
-import { lastAttempt, writeAttempts } from './countdown/attempts.ts'
+import { lastAttempt } from './countdown/attempts.ts'
 import { readExpression, type ReadExpression } from './countdown/expression.ts'
 import { randomWay } from './countdown/random-way.ts'
 import { equals, isWhole, OPERATIONS, rationalText, whole } from './countdown/rational.ts'
@@ -40,7 +40,7 @@ const VALID_REWARD = 0.2
 
 /**
  * `countdown 3 5 7=36:` is answered by an expression, `3*(5+7)`, whose exact value is the target and which uses each number once.
- * With a scratchpad the prompt is `countdown 3 5 7=36?`, and the action may be `(3*5=15);3*(5+7=12)=36`.
+ * With a scratchpad the prompt is `countdown 3 5 7=36?`, and the action may be `(3*5=15)+7=22<3*(5+7=12)=36`.
  */
 export function countdown(options: CountdownOptions): Environment<CountdownTask, SingleTurnState<CountdownTask>> {
   const { numbers: count, largestNumber, largestTarget, operations, useAll, scratchpad } = options
@@ -75,7 +75,7 @@ export function countdown(options: CountdownOptions): Environment<CountdownTask,
     },
     answer: ({ answer = '' }) => (scratchpad ? lastAttempt(answer) : answer),
     demonstrate: ({ task }) => {
-      if (scratchpad) return writeAttempts(workedSearch(task.numbers, task.target, operations))
+      if (scratchpad) return workedSearch(task.numbers, task.target, operations, createRng(`countdown search/${task.numbers.join()}=${task.target}`)).join('')
       const solution = solve(task.numbers, task.target, { operations, useAll })
       if (solution === undefined) throw new Error(`countdown: no way from ${task.numbers.join(', ')} to ${task.target}`)
       return solution

@@ -45,6 +45,6 @@ export interface Environment<Task = unknown, State = unknown> {
   record?(state: State): string
   /** What counts of the texts that were said, for a vote of several samples on one task. Absent: the last of them. */
   answer?(state: State): string
-  /** A correct action, where the task knows one: the data of the supervised warm start. */
+  /** An action to imitate, where the task knows one: the data of the supervised warm start. As a solver acts, or as somebody who has much to learn. */
   demonstrate?(state: State): string
 }

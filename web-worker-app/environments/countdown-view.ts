@@ -1,7 +1,7 @@
 /** An expression that is to reach a target, taken apart; or attempts, each with a mark. Pure. */
-import { readAttempts } from '#shared/environments/countdown/attempts.ts'
+import { readAttempts, type Attempt } from '#shared/environments/countdown/attempts.ts'
 import { readExpression, type ExpressionStep } from '#shared/environments/countdown/expression.ts'
-import { equals, OPERATIONS, rationalText, whole } from '#shared/environments/countdown/rational.ts'
+import { equals, OPERATIONS, rationalText, whole, type Rational } from '#shared/environments/countdown/rational.ts'
 import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
 import { workedMessages as text } from './worked-answer-messages.ts'
 import { markOf, type WorkedAnswerView, type WorkedLine } from './worked-answer-view.ts'
@@ -16,7 +16,7 @@ export function countdownView(episode: ShownEpisode): WorkedAnswerView | undefin
   if (given === undefined) return undefined
   const numbers = given.split(' ').map(Number)
   const target = Number(wanted)
-  const attempts = ending === '?' ? readAttempts(completion) : [{ text: completion, expression: completion, claimed: undefined }]
+  const attempts: readonly Attempt[] = ending === '?' ? readAttempts(completion) : [{ text: completion, expression: completion, claimed: undefined, compared: '=' }]
   const { expression } = attempts.at(-1)!
   const solved = wasSolved(episode)
   // A page does not know which rules hold. Where the trainer has judged, unused numbers and all operations are its affair.
@@ -33,14 +33,17 @@ export function countdownView(episode: ShownEpisode): WorkedAnswerView | undefin
   const earlier = attempts.slice(0, -1).map((attempt): WorkedLine => {
     const value = readExpression(attempt.expression, { ...rules, useAll: false })
     if (value.kind === 'refused') return { text: attempt.text, mark: 'wrong', note: text.fault[value.code] }
-    return attempt.claimed === undefined ? { text: attempt.text } : reckoned(attempt.text, attempt.claimed, rationalText(value.value))
+    return attempt.claimed === undefined ? { text: attempt.text } : reckoned(attempt, value.value, target)
   })
   const taken = read.kind === 'value' ? steps.map(({ left, operation, right, result }) => ({ text: `${rationalText(left)} ${SIGNS[operation]} ${rationalText(right)} = ${rationalText(result)}` })) : []
   return { question: text.reach(target, numbers), steps: [...earlier, ...taken], result: result() }
 }
 
-/** An attempt is right where it is worth what it claims, whatever the target. */
-function reckoned(attempt: string, claimed: string, value: string): WorkedLine {
-  const line = { text: attempt, mark: markOf(claimed === value) }
-  return claimed === value ? line : { ...line, note: text.isRight(value) }
+/** An attempt is right where it is worth what it claims, and compares with the target as it says. */
+function reckoned({ text: attempt, claimed, compared }: Attempt, value: Rational, target: number): WorkedLine {
+  const worth = rationalText(value)
+  if (claimed !== worth) return { text: attempt, mark: 'wrong', note: text.isRight(worth) }
+  const difference = value.numerator - target * value.denominator
+  const comparison = difference === 0 ? '=' : difference < 0 ? '<' : '>'
+  return compared === comparison ? { text: attempt, mark: 'right' } : { text: attempt, mark: 'wrong', note: text.comparesWrongly(worth, comparison, target) }
 }

@@ -88,21 +88,22 @@ test('an expression is taken apart, or what is wrong with it is said and where',
   expect(countdownView(single('countdown 3 5 7=36:', '3*(5+x)', 0))?.result).toEqual({ text: '3*(5+x)', mark: 'wrong', note: 'a character that no expression has, at character 6' })
 })
 
-test('attempts before the last are marked by what they claim to come to', () => {
-  expect(countdownView(single('countdown 3 5 7=36?', '(3*5=15)+7=22;7-(3*5=15)=8;(5+7=13);3*;3*5;3*(5+7=12)=36', 1))).toEqual({
+test('attempts before the last are marked by what they claim to come to, and how that compares', () => {
+  expect(countdownView(single('countdown 3 5 7=36?', '(3*5=15)+7=22<7-(3*5=15)=8<(3+5=8)*7=56<3*<3*5<3*(5+7=12)=36>3*(5+7=12)=36', 1))).toEqual({
     question: 'Reach 36 with 3, 5, 7',
     steps: [
-      { text: '(3*5=15)+7=22', mark: 'right' },
-      { text: '7-(3*5=15)=8', mark: 'wrong', note: '-8 is right' },
-      { text: '(5+7=13)', mark: 'wrong', note: '12 is right' },
-      { text: '3*', mark: 'wrong', note: 'a number is missing' },
-      { text: '3*5' },
+      { text: '(3*5=15)+7=22<', mark: 'right' },
+      { text: '7-(3*5=15)=8<', mark: 'wrong', note: '-8 is right' },
+      { text: '(3+5=8)*7=56<', mark: 'wrong', note: '56 > 36' },
+      { text: '3*<', mark: 'wrong', note: 'a number is missing' },
+      { text: '3*5<' },
+      { text: '3*(5+7=12)=36>', mark: 'wrong', note: '36 = 36' },
       { text: '5 + 7 = 12' },
       { text: '3 × 12 = 36' }
     ],
     result: { text: '3*(5+7)', mark: 'right', note: 'comes to 36' }
   })
-  expect(countdownView(single('countdown 3 5 7=36?', '3*(5+7)=36;', 0))?.result).toEqual({ text: '(nothing)', mark: 'wrong', note: 'a number is missing, at character 1' })
+  expect(countdownView(single('countdown 3 5 7=36?', '3*(5+7)=36<<', 0))?.result).toEqual({ text: '(nothing)', mark: 'wrong', note: 'a number is missing, at character 1' })
 })
 
 test('a guess leaves a range open', () => {

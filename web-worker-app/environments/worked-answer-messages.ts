@@ -6,6 +6,7 @@ export const workedMessages = {
   wrong: 'wrong',
   nothing: '(nothing)',
   isRight: (expected: string) => `${expected} is right`,
+  comparesWrongly: (value: string, comparison: string, target: number) => `${value} ${comparison} ${target}`,
   widthMatters: (expected: string) => `${expected} is right, but not as it had to be written`,
   comesTo: (value: string) => `comes to ${value}`,
   againstRules: (value: string) => `comes to ${value}, but not by the rules of this run`,

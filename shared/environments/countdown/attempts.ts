@@ -1,25 +1,36 @@
-/** Attempts in their order, each with what its operations are said to come to; one that leads nowhere may be left unfinished: `(3*5=15);3*(5+7=12)=36`. */
+/**
+ * Attempts in their order, each with what its operations are said to come to and, where that is not the target, whether it is more or less:
+ * `(3*5=15)+7=22<(7+5=12)*3=36`.
+ */
 
-const BETWEEN = ';'
+const BETWEEN = /(?<=[<>])/
+const COMPARISON = /([<>])$/
 const CLAIM = /=(-?\d+(?:\/\d+)?)/g
-/** The claim of all of it, also where it is left in its parentheses. */
-const LAST_CLAIM = new RegExp(`${CLAIM.source}\\)?$`)
+const LAST_CLAIM = new RegExp(`${CLAIM.source}$`)
 
-export function writeAttempts(attempts: readonly string[]): string {
-  return attempts.join(BETWEEN)
+/** @param difference what it comes to, less the target: its sign counts */
+export function writeAttempt(worked: string, difference: number): string {
+  return difference === 0 ? worked : `${worked}${difference < 0 ? '<' : '>'}`
 }
 
 export interface Attempt {
-  /** As it was written. */
+  /** As it was written, the comparison with it. */
   readonly text: string
-  /** Without claims. */
+  /** Without claims and comparison. */
   readonly expression: string
   /** What all of it is said to come to; undefined where nothing is said. */
   readonly claimed: string | undefined
+  /** How it is said to compare with the target: `=` where nothing is said. */
+  readonly compared: '<' | '=' | '>'
 }
 
+/** @returns at least one */
 export function readAttempts(action: string): Attempt[] {
-  return action.split(BETWEEN).map(text => ({ text, expression: text.replaceAll(CLAIM, ''), claimed: LAST_CLAIM.exec(text)?.[1] }))
+  return action.split(BETWEEN).map(text => {
+    const worked = text.replace(COMPARISON, '')
+    const compared = COMPARISON.exec(text)?.[1] as '<' | '>' | undefined
+    return { text, expression: worked.replaceAll(CLAIM, ''), claimed: LAST_CLAIM.exec(worked)?.[1], compared: compared ?? '=' }
+  })
 }
 
 /** The expression of the last attempt: what it is said to come to is the policy's own affair. */

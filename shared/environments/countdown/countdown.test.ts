@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { countdown, splitOf, type CountdownTask } from '../countdown.ts'
+import { createRng } from '../../random/rng.ts'
 import { environmentNamed } from '../environments.ts'
 import type { Environment } from '../environment.ts'
 import { readAttempts } from './attempts.ts'
@@ -120,8 +121,22 @@ describe('countdown', () => {
     )
   })
 
-  test('a demonstrated search begins in the order of the numbers and comes as close as it can', () => {
-    expect(workedSearch([5, 3, 4], 17, ['+', '-', '*'])).toEqual(['(5+3=8)+4=12', '(5-3=2)*4=8', '(5*3=15)+4=19', '(5+4=9)+3=12', '(5-4=1)+3=4', '(5*4=20)-3=17'])
+  test('a demonstrated search begins in the order of the numbers; whoever goes on carefully comes as close as it can until it is there', () => {
+    const calm = { ...createRng('calm'), float: () => 0, below: (n: number) => n - 1 }
+    expect(workedSearch([5, 3, 4], 17, ['+', '-', '*'], calm)).toEqual(['4-(5+3=8)=-4<', '(5-3=2)*4=8<', '(5*3=15)+4=19>', '(5+4=9)+3=12<', '(5-4=1)+3=4<', '(5*4=20)-3=17'])
+  })
+
+  test('of demonstrated searches some end with the first attempt that fails, the others go on, and most of these get there', () => {
+    const environment = environmentNamed('countdown', { scratchpad: true }) as Environment<CountdownTask>
+    const searches = Array.from({ length: 400 }, (_, seed) => environment.start(environment.sample(seed, 'train'))).map(state => {
+      const action = environment.demonstrate!(state)
+      return { attempts: readAttempts(action).length, success: environment.step(state, action).info.success }
+    })
+    const givenUp = searches.filter(({ attempts, success }) => attempts === 1 && !success)
+    const goneOn = searches.filter(({ attempts }) => attempts > 1)
+    expect(givenUp.length / searches.length).toBeGreaterThan(0.4)
+    expect(goneOn.length / searches.length).toBeGreaterThan(0.15)
+    expect(goneOn.filter(({ success }) => success).length / goneOn.length).toBeGreaterThan(0.75)
   })
 
   test('pays a little for form, more for keeping the rules, all for the target', () => {
@@ -140,11 +155,11 @@ describe('countdown', () => {
     const environment = environmentNamed('countdown', { scratchpad: true }) as Environment<CountdownTask>
     const state = environment.start({ numbers: [3, 5, 7], target: 36 })
     const rewarded = (text: string) => environment.step(state, text).reward
-    expect(['3*(5+7)', '(3*5=15)+7=22;3*(5+7=12)=36', 'hello;3*(5+7=0)=1', '3*(5+7)=36;3+5*7=38', '3*(5+7)=36;', '3*(5+7)=36;3*5', '3*(5+7=)', ''].map(rewarded)).toEqual([1, 1, 1, 0.2, 0, 0.1, 0, 0])
+    expect(['3*(5+7)', '(3*5=15)+7=22<3*(5+7=12)=36', 'hello<3*(5+7=0)=1>', '3*(5+7)=36>3+5*7=38', '3*(5+7)=36<3*5', '3*(5+7)=36<<', '3*(5+7=)', '<', ''].map(rewarded)).toEqual([1, 1, 1, 0.2, 0.1, 0, 0, 0, 0])
     const view = (text: string) => environment.view(environment.step(state, text).state)
     expect(environment.render(state)).toBe('countdown 3 5 7=36?')
-    expect(view('(3*5=15)+7=22;3*(5+7=12)=36')).toBe('countdown 3 5 7=36? (3*5=15)+7=22;3*(5+7=12)=36 → 36 ✓')
-    expect(environment.answer?.(environment.step(state, '(3*5=15)+7=22;3*(5+7=12)=36').state)).toBe('3*(5+7)')
+    expect(view('(3*5=15)+7=22<3*(5+7=12)=36')).toBe('countdown 3 5 7=36? (3*5=15)+7=22<3*(5+7=12)=36 → 36 ✓')
+    expect(environment.answer?.(environment.step(state, '(3*5=15)+7=22<3*(5+7=12)=36').state)).toBe('3*(5+7)')
   })
 
   test('says in one line when its options leave nothing to pose', () => {

@@ -1,28 +1,47 @@
-/** A search as it is written down: whoever imitates it learns to begin in some order, to come close to the target, and to stop where it is reached. */
+/**
+ * A careless and often impatient search as it is written down. Whoever imitates it learns to begin in some order, to reckon, and to stop where the target is
+ * reached; that it pays to look closely and to go on is left to be learnt from rewards.
+ */
+import type { Rng } from '../../random/rng.ts'
+import { writeAttempt } from './attempts.ts'
 import { combine, numberPart, type Part } from './part.ts'
-import { equals, whole, type Operation, type Rational } from './rational.ts'
+import type { Operation, Rational } from './rational.ts'
 
 /** So many ways there are to combine two of three numbers by three operations, the larger one first. */
 const MOST_ATTEMPTS = 9
+/** How many go on after their first attempt has failed, to the end; the others give up. */
+const PATIENT = 0.42
+/**
+ * How often what comes closest to the target is seen by those who go on; a first attempt is a shot in the dark. If it always were, the target would be a
+ * good guess at any value, and nobody would learn to reckon.
+ */
+const CARE = 0.5
 
 /**
- * Combines numbers, in their order, until two parts are left, and these to what comes closest to the target: `(7*5=35)+3=38`. Where that is the
- * target the search ends; otherwise it begins again with the next.
+ * Combines numbers, in their order, until two parts are left, and these to what comes closest to the target, or to anything: `(7*5=35)+3=38`. Where that
+ * is the target the search ends; otherwise it is given up, or begins again with the next.
  * @returns attempts, as they are written
  */
-export function workedSearch(numbers: readonly number[], target: number, operations: readonly Operation[]): string[] {
+export function workedSearch(numbers: readonly number[], target: number, operations: readonly Operation[], rng: Rng): string[] {
   const attempts: string[] = []
+  const tried = new Set<string>()
+  const mostAttempts = rng.float() < PATIENT ? MOST_ATTEMPTS : 1
   for (const parts of pairsOfParts(numbers.map(numberPart), operations)) {
-    const [closest] = completions(parts, operations).toSorted((a, b) => distance(a.value, target) - distance(b.value, target))
-    if (closest === undefined || attempts.includes(closest.worked)) continue
-    attempts.push(closest.worked)
-    if (attempts.length === MOST_ATTEMPTS || equals(closest.value, whole(target))) break
+    const ends = completions(parts, operations).toSorted((a, b) => Math.abs(differenceOf(a, target)) - Math.abs(differenceOf(b, target)))
+    const seen = attempts.length > 0 && rng.float() < CARE
+    const end = ends[seen ? 0 : rng.below(Math.max(1, ends.length))]
+    if (end === undefined || tried.has(end.worked)) continue
+    tried.add(end.worked)
+    const difference = differenceOf(end, target)
+    attempts.push(writeAttempt(end.worked, difference))
+    if (attempts.length === mostAttempts || difference === 0) break
   }
   return attempts
 }
 
-function distance({ numerator, denominator }: Rational, target: number): number {
-  return Math.abs(numerator / denominator - target)
+/** What the part comes to, less the target; 0 only where it is reached. */
+function differenceOf({ value: { numerator, denominator } }: Part, target: number): number {
+  return (numerator - target * denominator) / denominator
 }
 
 /** All that the numbers may be combined to before the last operation, depth first. */
