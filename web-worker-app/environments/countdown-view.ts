@@ -1,5 +1,5 @@
 /** An expression that is to reach a target, taken apart; or attempts, each with a mark. Pure. */
-import { readAttempts, type Attempt } from '#shared/environments/countdown/attempts.ts'
+import { compare, readAttempts, type Attempt } from '#shared/environments/countdown/attempts.ts'
 import { readExpression, type ExpressionStep } from '#shared/environments/countdown/expression.ts'
 import { equals, OPERATIONS, rationalText, whole, type Rational } from '#shared/environments/countdown/rational.ts'
 import { wasSolved, type ShownEpisode } from '../session/shown-episode.ts'
@@ -43,7 +43,6 @@ export function countdownView(episode: ShownEpisode): WorkedAnswerView | undefin
 function reckoned({ text: attempt, claimed, compared }: Attempt, value: Rational, target: number): WorkedLine {
   const worth = rationalText(value)
   if (claimed !== worth) return { text: attempt, mark: 'wrong', note: text.isRight(worth) }
-  const difference = value.numerator - target * value.denominator
-  const comparison = difference === 0 ? '=' : difference < 0 ? '<' : '>'
+  const comparison = compare(value, target)
   return compared === comparison ? { text: attempt, mark: 'right' } : { text: attempt, mark: 'wrong', note: text.comparesWrongly(worth, comparison, target) }
 }

@@ -3,7 +3,7 @@
  * reached; that it pays to look closely and to go on is left to be learnt from rewards.
  */
 import type { Rng } from '../../random/rng.ts'
-import { writeAttempt } from './attempts.ts'
+import { compare, writeAttempt } from './attempts.ts'
 import { combine, numberPart, type Part } from './part.ts'
 import type { Operation, Rational } from './rational.ts'
 
@@ -27,21 +27,20 @@ export function workedSearch(numbers: readonly number[], target: number, operati
   const tried = new Set<string>()
   const mostAttempts = rng.float() < PATIENT ? MOST_ATTEMPTS : 1
   for (const parts of pairsOfParts(numbers.map(numberPart), operations)) {
-    const ends = completions(parts, operations).toSorted((a, b) => Math.abs(differenceOf(a, target)) - Math.abs(differenceOf(b, target)))
+    const ends = completions(parts, operations).toSorted((a, b) => distance(a.value, target) - distance(b.value, target))
     const seen = attempts.length > 0 && rng.float() < CARE
     const end = ends[seen ? 0 : rng.below(Math.max(1, ends.length))]
     if (end === undefined || tried.has(end.worked)) continue
     tried.add(end.worked)
-    const difference = differenceOf(end, target)
-    attempts.push(writeAttempt(end.worked, difference))
-    if (attempts.length === mostAttempts || difference === 0) break
+    const comparison = compare(end.value, target)
+    attempts.push(writeAttempt(end.worked, comparison))
+    if (attempts.length === mostAttempts || comparison === '=') break
   }
   return attempts
 }
 
-/** What the part comes to, less the target; 0 only where it is reached. */
-function differenceOf({ value: { numerator, denominator } }: Part, target: number): number {
-  return (numerator - target * denominator) / denominator
+function distance({ numerator, denominator }: Rational, target: number): number {
+  return Math.abs(numerator / denominator - target)
 }
 
 /** All that the numbers may be combined to before the last operation, depth first. */
