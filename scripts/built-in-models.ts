@@ -44,7 +44,7 @@ function tinyTasks(): WarmStartTask[] {
  */
 function allTasks(): WarmStartTask[] {
   return [
-    { environment: environmentNamed('arithmetic'), share: 0.28, maxTokens: 4, untilSuccess: 0.4 },
+    { environment: environmentNamed('arithmetic'), share: 0.28, maxTokens: 4, untilSuccess: 0.48 },
     { environment: environmentNamed('countdown', { scratchpad: true }), share: 0.42, maxTokens: 128 },
     { environment: environmentNamed('sokoban-1', { minPushes: 2, turns: 2 }), share: 0.15, maxTokens: 9, turns: 2, untilSuccess: 0.24 },
     { environment: environmentNamed('sokoban-2', { turns: 4 }), share: 0.06, maxTokens: 9, turns: 4, untilSuccess: 0.05 },

@@ -28,7 +28,7 @@ const SOLVED = { tasks: 1_024, unit: 'solved' } as const
 
 export function measuredTasks(): MeasuredTask[] {
   return [
-    measured('arithmetic', 'arithmetic-95.toml', { label: 'arithmetic', ...SOLVED }),
+    measured('arithmetic', 'arithmetic.toml', { label: 'arithmetic', ...SOLVED }),
     measured('countdown', 'countdown.toml', { label: 'countdown', ...SOLVED }),
     measured('sokoban', 'sokoban.toml', { label: 'sokoban, 1 box', ...SOLVED }, { label: 'sokoban, 2 boxes', environment: environmentNamed('sokoban-2', { turns: 4 }), ...SOLVED }),
     measured('holdem', 'holdem.toml', { label: 'holdem', tasks: 4_096, unit: 'big blinds' })
