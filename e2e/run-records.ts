@@ -21,7 +21,7 @@ export interface StoredRollout {
 }
 
 export function readRollouts(runDirectory: string): StoredRollout[] {
-  const database = new Database(join(runDirectory, 'rollouts.sqlite'), { readonly: true })
+  const database = new Database(join(runDirectory, 'rollouts.sqlite'), { readonly: true, timeout: 10_000 })
   try {
     return database.prepare('SELECT id, turn, version, peer, outcome, reason, reward, learnt_at, tokens, prompt_text FROM rollouts ORDER BY number').all() as StoredRollout[]
   } finally {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -41,6 +43,15 @@ function judged(...turns: JudgedTurn[]): RolloutChange[] {
   return turns.map(turn => ({ kind: 'judged', turn }))
 }
 
+/** Locks a database from another process, and lets go of it 300 ms after it was told to. Run as a module of its own. */
+const LOCKER = `
+  import Database from 'libsql'
+  const database = new Database(process.argv[1])
+  database.exec('PRAGMA journal_mode = WAL; BEGIN EXCLUSIVE')
+  process.once('message', () => setTimeout(() => { database.exec('COMMIT'); process.disconnect() }, 300))
+  process.send('locked')
+`
+
 describe('the database of a run', () => {
   test('gives back accepted rollouts exactly, after it was closed without warning', () => {
     const path = join(folder, 'crash.sqlite')
@@ -75,6 +86,19 @@ describe('the database of a run', () => {
     expect(database.kept()).toEqual([])
     expect(database.snapshot()).toBeUndefined()
     database.close()
+  })
+
+  test('waits for others who have locked the file for a moment', async () => {
+    const path = join(folder, 'locked.sqlite')
+    const locker = spawn(process.execPath, ['--input-type=module', '--eval', LOCKER, path], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const ended = once(locker, 'close')
+    await once(locker, 'message')
+    locker.send('let go')
+    const database = new RunDatabase(path)
+    database.record({ changes: judged(accepted), snapshot })
+    expect(database.kept()).toHaveLength(1)
+    database.close()
+    expect(await ended).toEqual([0, null])
   })
 
   test('of another version of the program is refused in one line', () => {

@@ -12,6 +12,12 @@ import { UserError } from '../user-error.ts'
 /** Raised with every change of the tables; a run directory of another one is refused. */
 const SCHEMA_VERSION = 2
 
+/**
+ * How long a statement waits for others who have the file open. Readers of a run come and go, and whoever closes a database in WAL mode last, or
+ * opens it first, locks it for a moment (sqlite.org/wal.html §9); libsql gives up at once unless told.
+ */
+const BUSY_TIMEOUT_MS = 10_000
+
 const TABLES = `
   CREATE TABLE rollouts (
     number INTEGER PRIMARY KEY,
@@ -103,7 +109,7 @@ export class RunDatabase {
 
   /** @throws {UserError} when the file was written by another version of this program */
   constructor(path: string) {
-    this.#database = new Database(path)
+    this.#database = new Database(path, { timeout: BUSY_TIMEOUT_MS })
     // FULL: an acknowledged rollout survives a power cut, not only a crash.
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
     const found = (this.#database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
