@@ -34,7 +34,7 @@ describe('the pipeline driver', () => {
     ])
   })
 
-  it('prefills no more at once than its budget of tokens, a shared prompt counted once, and one prompt of any length', () => {
+  it('prefills no more at once than its budget of tokens, a shared prompt counted once, one prompt of any length, and together what is about as long', () => {
     const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 64 }, 1)
     const prompt = (first: number, length: number) => [first, ...Array.from({ length: length - 1 }, () => 7)]
     const lengths = [PREFILL_TOKENS / 2, PREFILL_TOKENS / 2, 10, 10, 2 * PREFILL_TOKENS, 10]
@@ -46,7 +46,7 @@ describe('the pipeline driver', () => {
       next = works(next.flatMap(work => draw(driver, work, 9)))
     }
     const [half, little] = [PREFILL_TOKENS / 2, 10]
-    expect(prefilled).toEqual([[half, half], [little, little], [2 * PREFILL_TOKENS], [little]])
+    expect(prefilled).toEqual([[half, half], [little, little, little], [2 * PREFILL_TOKENS]])
   })
 
   it('cuts by the costs that it is told: few sequences that steps cost the same for stay together, many are spread', () => {

@@ -34,6 +34,8 @@ export interface SequenceRequest {
  * of others do not wait long, and who computes a work is not taken for one that hangs (Agrawal et al. 2024, "Sarathi-Serve", §4.2, a budget of tokens).
  */
 export const PREFILL_TOKENS = 1_024
+/** Padding costs what text costs: of the prompts that are prefilled together, the shortest is at least this part of the longest. */
+const SIMILAR_LENGTH = 3 / 4
 
 interface Sequence extends Omit<SequenceRequest, 'drawn'> {
   readonly id: SequenceId
@@ -205,26 +207,42 @@ function removeLeaving(batch: MicroBatch): SequenceId[] {
   return left
 }
 
-/** This micro-batch's share of what waits: as many as keep all micro-batches equally large, and as one prefill takes. Nobody is overtaken by a request of another version. */
+/**
+ * This micro-batch's share of what waits: as many as keep all micro-batches equally large, and as one prefill takes. Nobody is overtaken by a
+ * request of another version, and nobody twice: who has waited longest is the first of the next prefill.
+ */
 function enter(driver: PipelineDriver, batch: MicroBatch): Sequence[] {
   const share = Math.ceil(pendingSequences(driver) / microBatchesToKeep(driver))
   const room = Math.max(0, Math.min(driver.config.maxRows, share) - batch.order.length)
   const other = driver.waiting.findIndex(({ version, interactive }) => version !== batch.version || (batch.extra && !interactive))
-  const most = Math.min(room, other < 0 ? driver.waiting.length : other)
-  return driver.waiting.splice(0, fitOnePrefill(driver.waiting.slice(0, most)))
+  const entering = choosePrefill(driver.waiting.slice(0, other < 0 ? driver.waiting.length : other), room)
+  driver.waiting = driver.waiting.filter(sequence => !entering.has(sequence))
+  return [...entering]
 }
 
-/** @returns how many of the first sequences; all of one prompt at least */
-function fitOnePrefill(sequences: readonly Sequence[]): number {
+/**
+ * Who enters with the first of `candidates`: those whose prompts are about as long, in the order of the queue, while the prefill's budget lasts.
+ * Interactive ones come first in it and are not passed over.
+ * @param room most sequences
+ */
+function choosePrefill(candidates: readonly Sequence[], room: number): ReadonlySet<Sequence> {
+  const chosen = new Set<Sequence>()
   const prompts = new Set<string>()
+  let shortest = Infinity
   let longest = 0
-  for (const [index, sequence] of sequences.entries()) {
+  for (const sequence of candidates) {
+    if (chosen.size >= room) break
     const content = contentOf(sequence)
+    const low = Math.min(shortest, content.length)
+    const high = Math.max(longest, content.length)
+    if (chosen.size > 0 && !sequence.interactive && low < SIMILAR_LENGTH * high) continue
     prompts.add(content.join())
-    longest = Math.max(longest, content.length)
-    if (prompts.size > 1 && prompts.size * longest > PREFILL_TOKENS) return index
+    if (prompts.size > 1 && prompts.size * high > PREFILL_TOKENS) break
+    chosen.add(sequence)
+    shortest = low
+    longest = high
   }
-  return sequences.length
+  return chosen
 }
 
 /** What a stage has to read before it can go on. */
