@@ -12,13 +12,18 @@ export class Cells {
     this.#folder = folder
   }
 
+  /** The file of a cell: an input of those that depend on its result. */
+  file(name: string): string {
+    return join(this.#folder, `${name}.json`)
+  }
+
   /**
    * @param name of the cell, valid as a file's name
    * @param inputs files whose content the result depends on
    * @param measure called unless the cell is there with the same inputs; its result is JSON
    */
   async get<Result>(name: string, inputs: readonly string[], measure: () => Promise<Result>): Promise<{ readonly result: Result; readonly kept: boolean }> {
-    const file = join(this.#folder, `${name}.json`)
+    const file = this.file(name)
     const fingerprint = fingerprintOf(inputs)
     if (existsSync(file)) {
       const cell = JSON.parse(readFileSync(file, 'utf8')) as { readonly fingerprint: string; readonly result: Result }

@@ -10,7 +10,7 @@ export interface MeasuredSetting {
   /** Unique. */
   readonly label: string
   readonly environment: Environment
-  /** Most held-out tasks. */
+  /** How many held-out ones are drawn. */
   readonly tasks: number
   /** Share of tasks solved, or big blinds won per hand. */
   readonly unit: 'solved' | 'big blinds'

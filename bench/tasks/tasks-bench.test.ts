@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cells } from './cells.ts'
 import { curvesSvg } from './curves-svg.ts'
-import { gain, scoreEstimate } from './held-out-scores.ts'
+import { firstDraws, gain, heldOutDraws, scoreEstimate } from './held-out-scores.ts'
 import { measuredTasks } from './measured-tasks.ts'
 import { learningPoints } from './swarm-run.ts'
 import { environmentNamed } from '#shared/environments/environments.ts'
-import { heldOutTasks } from '#trainer/evaluation/greedy-success.ts'
 import { readRunFile } from '#trainer/run-file.ts'
 
 test('a finished cell is measured again only when what it depends on has changed', async () => {
@@ -43,8 +42,18 @@ test('a gain is over the same tasks', () => {
   expect([value, low < 0.5, high > 0.5]).toEqual([0.5, true, true])
 })
 
+test('held-out tasks are as they are drawn, and each is known when it comes again', () => {
+  const environment = environmentNamed('reverse', { length: 2 })
+  const tasks = heldOutDraws(environment, 200).map(task => JSON.stringify(task))
+  const first = firstDraws(environment, 200)
+  expect(tasks).toHaveLength(200)
+  expect(first.length).toBe(new Set(tasks).size)
+  expect(first.length).toBeLessThan(200)
+  expect(first.map(draw => tasks.indexOf(tasks[draw]!))).toEqual(first)
+})
+
 test("hold'em's held-out hands are pairs of one deal, as its scores take them", () => {
-  const hands = heldOutTasks(environmentNamed('holdem'), 64) as { deal: string; seat: number }[]
+  const hands = heldOutDraws(environmentNamed('holdem'), 64) as { deal: string; seat: number }[]
   for (let index = 0; index < hands.length; index += 2) {
     expect(hands[index]!.deal).toBe(hands[index + 1]!.deal)
     expect(hands[index]!.seat).not.toBe(hands[index + 1]!.seat)

@@ -11,7 +11,7 @@ import { ROOT } from '../../cli/child-process.ts'
 import type { Benchmark, BenchmarkResult, Cell } from '../benchmark.ts'
 import { Cells } from './cells.ts'
 import { curvesSvg } from './curves-svg.ts'
-import { gain, heldOutScores, scoreEstimate, type Scores } from './held-out-scores.ts'
+import { firstDraws, gain, heldOutScores, scoreEstimate, type Scores } from './held-out-scores.ts'
 import { measuredTasks, type MeasuredSetting, type MeasuredTask } from './measured-tasks.ts'
 import { PEERS, runSwarm, type LearningPoint } from './swarm-run.ts'
 
@@ -30,8 +30,13 @@ interface RunCell {
   readonly learning: readonly LearningPoint[]
   /** Mean reward of each update. */
   readonly reward: readonly number[]
-  /** By the label of the setting. */
-  readonly after: Readonly<Record<string, Scores>>
+}
+
+/** By the label of the setting. */
+type ScoresBySetting = Readonly<Record<string, Scores>>
+
+interface MeasuredRun extends RunCell {
+  readonly after: ScoresBySetting
 }
 
 async function run(log: (line: string) => void): Promise<BenchmarkResult> {
@@ -41,9 +46,13 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
   for (const task of measuredTasks()) {
     const before = await scoresOfModel(cells, `${task.name}-before`, task, undefined)
     const larger = existsSync(LARGER) ? await scoresOfModel(cells, `${task.name}-larger`, task, LARGER) : undefined
-    const runs: RunCell[] = []
+    const runs: MeasuredRun[] = []
     for (const seed of SEEDS) {
-      const { result, kept } = await cells.get(`${task.name}-${seed}`, inputsOf(task), () => runCell(task, seed))
+      const name = `${task.name}-${seed}`
+      const directory = join(FOLDER, `run-${name}`)
+      const { result: learnt, kept } = await cells.get(name, inputsOf(task), () => runCell(task, seed, directory))
+      const { result: after } = await cells.get(`${name}-after`, [cells.file(name)], () => scoresOfRun(task, directory))
+      const result = { ...learnt, after }
       runs.push(result)
       log(`${task.name}, seed ${seed}: ${task.settings.map(setting => `${setting.label} ${shown(scoreEstimate(before[setting.label]!, setting.unit), setting)} → ${shown(scoreEstimate(result.after[setting.label]!, setting.unit), setting)}`).join('; ')}; ${Math.round(result.commandSeconds)} s${kept ? ' (kept)' : ''}`)
       for (const setting of task.settings) rows.push(rowOf(setting, seed, before[setting.label]!, result, larger?.[setting.label]))
@@ -55,7 +64,7 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
     rows,
     headline,
     notes: [
-      `each run: npm start -- --headless --peers ${PEERS} --mode async --run FILE --seed SEED; all figures greedy, on held-out tasks that are the same before and after, with 95 % intervals (shares: Wilson; big blinds per hand: over deals that are played from both seats; gain: bootstrap over tasks)`,
+      `each run: npm start -- --headless --peers ${PEERS} --mode async --run FILE --seed SEED; all figures greedy, on held-out tasks as they are drawn, the same before and after, with 95 % intervals (shares: Wilson; big blinds per hand: over deals that are played from both seats; gain: bootstrap over tasks)`,
       existsSync(LARGER) ? 'larger: more than four times the parameters, warm-started only, until it passed the same held-out successes' : `the larger model is not there; make it with: npm run model:warm-start -- --model murmuration-tasks-large --out ${LARGER}`
     ]
   }
@@ -66,7 +75,7 @@ function inputsOf({ runFile }: MeasuredTask): string[] {
 }
 
 /** @param model undefined: the one of the run file */
-async function scoresOfModel(cells: Cells, name: string, task: MeasuredTask, model: string | undefined): Promise<Record<string, Scores>> {
+async function scoresOfModel(cells: Cells, name: string, task: MeasuredTask, model: string | undefined): Promise<ScoresBySetting> {
   const runFile = readRunFile(task.runFile)
   const directory = model ?? runFile.model.path
   const { result } = await cells.get(name, [task.runFile, join(directory, 'model.safetensors')], async () => {
@@ -78,12 +87,8 @@ async function scoresOfModel(cells: Cells, name: string, task: MeasuredTask, mod
   return result
 }
 
-async function runCell(task: MeasuredTask, seed: number): Promise<RunCell> {
-  const directory = join(FOLDER, `run-${task.name}-${seed}`)
-  const { report, learning, commandSeconds } = await runSwarm(task.runFile, seed, directory)
-  const stored = await openRunVersion(directory, undefined)
-  const after = await scoresBySetting(task, setting => heldOutScores(stored.policy, setting, stored.runFile))
-  await stored.close()
+async function runCell({ runFile }: MeasuredTask, seed: number, directory: string): Promise<RunCell> {
+  const { report, learning, commandSeconds } = await runSwarm(runFile, seed, directory)
   return {
     updates: report.updates,
     runSeconds: report.durationSeconds,
@@ -91,18 +96,24 @@ async function runCell(task: MeasuredTask, seed: number): Promise<RunCell> {
     meanLag: report.lag.mean,
     tokensPerSecond: report.throughput.generatedTokensPerSecond,
     learning,
-    reward: report.reward,
-    after
+    reward: report.reward
   }
 }
 
-async function scoresBySetting({ settings }: MeasuredTask, measure: (setting: MeasuredSetting) => Promise<Scores>): Promise<Record<string, Scores>> {
+async function scoresOfRun(task: MeasuredTask, directory: string): Promise<ScoresBySetting> {
+  const stored = await openRunVersion(directory, undefined)
+  const scores = await scoresBySetting(task, setting => heldOutScores(stored.policy, setting, stored.runFile))
+  await stored.close()
+  return scores
+}
+
+async function scoresBySetting({ settings }: MeasuredTask, measure: (setting: MeasuredSetting) => Promise<Scores>): Promise<ScoresBySetting> {
   const scores: Record<string, Scores> = {}
   for (const setting of settings) scores[setting.label] = await measure(setting)
   return scores
 }
 
-function rowOf(setting: MeasuredSetting, seed: number, before: Scores, { updates, runSeconds, meanLag, tokensPerSecond, after: scores }: RunCell, larger: Scores | undefined): Record<string, Cell> {
+function rowOf(setting: MeasuredSetting, seed: number, before: Scores, { updates, runSeconds, meanLag, tokensPerSecond, after: scores }: MeasuredRun, larger: Scores | undefined): Record<string, Cell> {
   const after = scores[setting.label]!
   return {
     task: setting.label,
@@ -110,6 +121,7 @@ function rowOf(setting: MeasuredSetting, seed: number, before: Scores, { updates
     before: shown(scoreEstimate(before, setting.unit), setting),
     after: shown(scoreEstimate(after, setting.unit), setting),
     gain: shown(gain(before, after), setting),
+    'each task once': setting.unit === 'solved' ? eachOnce(setting, before, after) : '',
     larger: larger === undefined ? '' : shown(scoreEstimate(larger, setting.unit), setting),
     'over larger': larger === undefined ? '' : shown(gain(larger, after), setting),
     updates,
@@ -117,6 +129,13 @@ function rowOf(setting: MeasuredSetting, seed: number, before: Scores, { updates
     'token/s': Math.round(tokensPerSecond),
     'mean lag': meanLag
   }
+}
+
+/** How rare tasks go, which count as much here as common ones. */
+function eachOnce(setting: MeasuredSetting, before: Scores, after: Scores): string {
+  const draws = firstDraws(setting.environment, setting.tasks)
+  const share = (scores: Scores): string => (100 * scoreEstimate(draws.map(draw => scores[draw]!), setting.unit).value).toFixed(1)
+  return `${share(before)} → ${share(after)} % of ${draws.length}`
 }
 
 function headlineOf(setting: MeasuredSetting, before: Scores, after: readonly Scores[]): Record<string, number> {
@@ -138,9 +157,9 @@ function shown({ value, low, high }: Estimate, { unit }: MeasuredSetting): strin
 /** Updates that are averaged into one point of a curve of rewards. */
 const SMOOTHED = 10
 
-function pictureOf(task: MeasuredTask, before: Readonly<Record<string, Scores>>, runs: readonly RunCell[]): string {
+function pictureOf(task: MeasuredTask, before: ScoresBySetting, runs: readonly MeasuredRun[]): string {
   const [setting] = task.settings
-  const named = (points: (run: RunCell) => (readonly [number, number])[]) => runs.map((run, index) => ({ name: `seed ${SEEDS[index]}`, points: points(run) }))
+  const named = (points: (run: MeasuredRun) => (readonly [number, number])[]) => runs.map((run, index) => ({ name: `seed ${SEEDS[index]}`, points: points(run) }))
   if (setting.unit === 'solved') {
     const curves = named(({ learning }) => learning.map(({ version, success }) => [version, success] as const))
     return curvesSvg({ title: `${setting.label}: held-out tasks solved`, xLabel: 'updates', format: y => `${Math.round(100 * y)} %`, range: [0, 1], curves })
