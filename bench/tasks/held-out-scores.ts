@@ -29,7 +29,7 @@ export function firstDraws<Task>(environment: Environment<Task>, n: number): num
 }
 
 /** Greedy, within the limits of the run file. */
-export async function heldOutScores(policy: PlayingPolicy, { environment, tasks: draws, unit }: MeasuredSetting, runFile: RunFile): Promise<Scores> {
+export async function heldOutScores(policy: PlayingPolicy, { environment, draws, unit }: MeasuredSetting, runFile: RunFile): Promise<Scores> {
   const tasks = heldOutDraws(environment, draws)
   const limits = episodeLimits(runFile, policy.engine.config.contextLength, [environment])
   const episodes = await playEpisodes(policy, environment, tasks.map(task => ({ task })), limits)

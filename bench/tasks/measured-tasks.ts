@@ -10,8 +10,8 @@ export interface MeasuredSetting {
   /** Unique. */
   readonly label: string
   readonly environment: Environment
-  /** How many held-out ones are drawn. */
-  readonly tasks: number
+  /** How many held-out tasks are drawn. */
+  readonly draws: number
   /** Share of tasks solved, or big blinds won per hand. */
   readonly unit: 'solved' | 'big blinds'
 }
@@ -24,14 +24,14 @@ export interface MeasuredTask {
   readonly settings: readonly [MeasuredSetting, ...MeasuredSetting[]]
 }
 
-const SOLVED = { tasks: 1_024, unit: 'solved' } as const
+const SOLVED = { draws: 1_024, unit: 'solved' } as const
 
 export function measuredTasks(): MeasuredTask[] {
   return [
     measured('arithmetic', 'arithmetic.toml', { label: 'arithmetic', ...SOLVED }),
     measured('countdown', 'countdown.toml', { label: 'countdown', ...SOLVED }),
     measured('sokoban', 'sokoban.toml', { label: 'sokoban, 1 box', ...SOLVED }, { label: 'sokoban, 2 boxes', environment: environmentNamed('sokoban-2', { turns: 4 }), ...SOLVED }),
-    measured('holdem', 'holdem.toml', { label: 'holdem', tasks: 4_096, unit: 'big blinds' })
+    measured('holdem', 'holdem.toml', { label: 'holdem', draws: 4_096, unit: 'big blinds' })
   ]
 }
 

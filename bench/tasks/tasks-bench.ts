@@ -3,7 +3,7 @@
  * tabs, three seeds each, beside a larger model that was only warm-started. Resumable: finished cells are kept in bench-results/tasks.
  */
 import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { openModel, openRunVersion } from '#trainer/evaluation/stored-policy.ts'
 import type { Estimate } from '#shared/protocol/run-report.ts'
 import { readRunFile } from '#trainer/run-file.ts'
@@ -65,7 +65,7 @@ async function run(log: (line: string) => void): Promise<BenchmarkResult> {
     headline,
     notes: [
       `each run: npm start -- --headless --peers ${PEERS} --mode async --run FILE --seed SEED; all figures greedy, on held-out tasks as they are drawn, the same before and after, with 95 % intervals (shares: Wilson; big blinds per hand: over deals that are played from both seats; gain: bootstrap over tasks)`,
-      existsSync(LARGER) ? 'larger: more than four times the parameters, warm-started only, until it passed the same held-out successes' : `the larger model is not there; make it with: npm run model:warm-start -- --model murmuration-tasks-large --out ${LARGER}`
+      existsSync(LARGER) ? 'larger: more than four times the parameters, warm-started only, until it passed the same held-out successes' : `the larger model is not there; make it with: npm run model:warm-start -- --model murmuration-tasks-large --out ${relative(ROOT, LARGER)}`
     ]
   }
 }
@@ -133,7 +133,7 @@ function rowOf(setting: MeasuredSetting, seed: number, before: Scores, { updates
 
 /** How rare tasks go, which count as much here as common ones. */
 function eachOnce(setting: MeasuredSetting, before: Scores, after: Scores): string {
-  const draws = firstDraws(setting.environment, setting.tasks)
+  const draws = firstDraws(setting.environment, setting.draws)
   const share = (scores: Scores): string => (100 * scoreEstimate(draws.map(draw => scores[draw]!), setting.unit).value).toFixed(1)
   return `${share(before)} → ${share(after)} % of ${draws.length}`
 }

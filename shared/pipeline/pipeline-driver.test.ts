@@ -49,6 +49,16 @@ describe('the pipeline driver', () => {
     expect(prefilled).toEqual([[half, half], [little, little, little], [2 * PREFILL_TOKENS]])
   })
 
+  it('passes over nobody who is waited for, however long the prompts, and lets others of such lengths enter later', () => {
+    const driver = createPipelineDriver({ eosTokenIds: [EOS], maxRows: 64 }, 1)
+    const prompt = (length: number) => Array.from({ length }, () => 7)
+    const requests = [request('leased', { prompt: prompt(11) }), request('short', { prompt: prompt(10), interactive: true }), request('long', { prompt: prompt(100), interactive: true })]
+    const [first] = works(stepPipelineDriver(driver, { kind: 'requested', requests }))
+    expect(first).toMatchObject({ kind: 'prefill', lengths: Int32Array.of(10, 100) })
+    const next = works(draw(driver, first!, 9))
+    expect(next).toMatchObject([{ kind: 'decode', rows: 2 }, { kind: 'prefill', lengths: Int32Array.of(11) }])
+  })
+
   it('cuts by the costs that it is told: few sequences that steps cost the same for stay together, many are spread', () => {
     const stage = { layers: 2, cost: { fixedMs: 10, perRowMs: 1 } }
     const startedBy = (sequences: number): number[] => {

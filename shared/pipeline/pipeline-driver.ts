@@ -209,7 +209,7 @@ function removeLeaving(batch: MicroBatch): SequenceId[] {
 
 /**
  * This micro-batch's share of what waits: as many as keep all micro-batches equally large, and as one prefill takes. Nobody is overtaken by a
- * request of another version, and nobody twice: who has waited longest is the first of the next prefill.
+ * request of another version, and nobody for ever: who has waited longest is the first of the next prefill.
  */
 function enter(driver: PipelineDriver, batch: MicroBatch): Sequence[] {
   const share = Math.ceil(pendingSequences(driver) / microBatchesToKeep(driver))
@@ -232,11 +232,11 @@ function choosePrefill(candidates: readonly Sequence[], room: number): ReadonlyS
   let longest = 0
   for (const sequence of candidates) {
     if (chosen.size >= room) break
-    const content = contentOf(sequence)
-    const low = Math.min(shortest, content.length)
-    const high = Math.max(longest, content.length)
+    const length = sequence.prompt.length + sequence.tokens.length
+    const low = Math.min(shortest, length)
+    const high = Math.max(longest, length)
     if (chosen.size > 0 && !sequence.interactive && low < SIMILAR_LENGTH * high) continue
-    prompts.add(content.join())
+    prompts.add(contentOf(sequence).join())
     if (prompts.size > 1 && prompts.size * high > PREFILL_TOKENS) break
     chosen.add(sequence)
     shortest = low
